@@ -1,0 +1,33 @@
+/* util.h - what every file may use: sizes, min/max, container_of, scope cleanup, bits. Header only, no state. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
+#define _unused_ __attribute__((unused))
+#define _warn_unused_ __attribute__((warn_unused_result))
+#define _cleanup_(fn) __attribute__((cleanup(fn)))
+
+#define MIN(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
+#define MAX(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+#define ALIGN_UP(n, to) (((n) + ((to)-1)) & ~(__typeof__(n))((to)-1))
+
+/* Moves ownership out of a variable that a _cleanup_ watches. */
+#define TAKE_PTR(p) ({ __typeof__(p) p_ = (p); (p) = NULL; p_; })
+#define TAKE_FD(fd) ({ int fd_ = (fd); (fd) = -1; fd_; })
+
+static inline void util_freep(void *p) { free(*(void **)p); }
+static inline void util_closep(int *fd) { if (*fd >= 0) close(*fd); }
+#define _cleanup_free_ _cleanup_(util_freep)
+#define _cleanup_close_ _cleanup_(util_closep)
+
+#define NSEC_PER_MSEC 1000000ull
+#define NSEC_PER_SEC 1000000000ull

@@ -1,0 +1,93 @@
+/* conn.h - stream connections: receiving whole messages in place, sending queued blocks, limits and back-pressure.
+ *
+ * A connection belongs to one loop. Received bytes lie in a shared block (base/blk.h) and are decoded where they lie;
+ * an idle connection holds no buffer. One sendmsg() per turn sends all replies queued in it.
+ *
+ * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued` bytes
+ * wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to be sent,
+ * is closed; one without a message for `idle_timeout` is closed (0 = never). */
+#pragma once
+#include "base/blk.h"
+#include "base/log.h"
+#include "loop.h"
+#include <sys/socket.h>
+
+struct conn;
+
+/* One whole received message. Its bytes stay valid until msg_done(). */
+struct msg {
+    const uint8_t *data;
+    uint32_t len;
+    struct blk *blk; /* holds the bytes */
+};
+/* Copies the bytes into a block of their own size when they share a bigger one: for messages that will wait long.
+ * Pointers into the old bytes are void afterwards. */
+void msg_detach(struct msg *m);
+void msg_done(struct msg *m);
+
+struct conn_limits {
+    uint32_t max_message;   /* largest message; larger: closed */
+    uint32_t max_inflight;  /* requests */
+    uint32_t max_queued;    /* bytes */
+    uint64_t stall_timeout; /* ns */
+    uint64_t idle_timeout;  /* ns */
+};
+
+struct conn_ops {
+    /* The length in bytes of the message at p, framing included, of which n >= 1 bytes are here: 0 when more bytes are
+     * needed to know, -1 when this is no message (the connection is closed; log first). */
+    ssize_t (*frame)(struct conn *c, const uint8_t *p, size_t n);
+    /* A whole message, framing included; takes over *m. Counted as in flight until conn_finish(). */
+    void (*message)(struct conn *c, struct msg *m);
+    /* The peer is gone or conn_close() was called. No further calls of frame/message. The owner drops its
+     * reference with conn_unref() when its last request is finished. */
+    void (*closed)(struct conn *c);
+};
+
+struct conn {
+    const struct conn_ops *ops;
+    struct loop *loop;
+    const struct conn_limits *limits;
+    struct sockaddr_storage peer, local;
+    char peer_name[64]; /* "10.0.0.1:1023", "[fe80::1]:700": for logs */
+    void *owner;        /* the front end's */
+    struct log_rate bad_input; /* log_allow() before logging what this peer sent */
+    bool is_closed;
+    struct conn_priv *priv;
+};
+
+/* Takes over the connected non-blocking socket. Called on the loop's thread; refs = 1. 0 or -errno (fd closed). */
+int conn_open(struct loop *l, int fd, const struct conn_ops *ops, const struct conn_limits *limits, void *owner,
+              struct conn **ret);
+struct conn *conn_ref(struct conn *c);
+void conn_unref(struct conn *c); /* any thread */
+/* Queues a block's bytes [head, head+len) (takes the reference over) and arranges the flush. Loop thread only. After
+ * close it only drops the block. */
+void conn_send(struct conn *c, struct blk *b);
+void conn_finish(struct conn *c); /* one message of this connection is answered or needs no answer */
+void conn_hold(struct conn *c);   /* a parked request stops counting as in flight; pair with conn_finish as usual */
+void conn_close(struct conn *c);  /* loop thread; drops what is queued */
+void conn_close_after_flush(struct conn *c);
+
+/* Listening on one address. New connections are spread over the loops: accept() is called on the loop that got it. */
+struct listener;
+struct listener_ops {
+    void (*accept)(void *arg, struct loop *l, int fd, const struct sockaddr_storage *peer);
+};
+/* `addr` is "host:port", "[v6]:port" or "*:port" (dual stack). All loops must be started. max_conns counts over all
+ * loops: above it connections are accepted and closed at once, logged at a bounded rate. 0 or -errno. */
+int listener_open(struct loop **loops, size_t nloops, const char *addr, const struct listener_ops *ops, void *arg,
+                  unsigned max_conns, struct listener **ret);
+uint16_t listener_port(const struct listener *li);
+void listener_close(struct listener *li);
+
+/* Datagrams, on one loop. fn gets each datagram; the bytes are valid during the call. */
+struct udp;
+int udp_open(struct loop *l, const char *addr, void (*fn)(void *arg, struct udp *u, const uint8_t *p, size_t n,
+             const struct sockaddr_storage *from), void *arg, struct udp **ret);
+void udp_send(struct udp *u, const struct sockaddr_storage *to, const void *p, size_t n); /* loop thread */
+void udp_close(struct udp *u);
+
+/* "host:port" forms as above to a sockaddr; and the reverse for logs. */
+int addr_parse(const char *s, struct sockaddr_storage *ret, socklen_t *ret_len); /* 0 or -EINVAL */
+void addr_format(const struct sockaddr_storage *a, char *out, size_t cap);
