@@ -1,0 +1,113 @@
+/* internal.h - what the files of src/fs share: the steps of an operation. Nobody outside the folder includes it. */
+#pragma once
+#include "base/hash.h"
+#include "fs.h"
+#include "names.h"
+#include "open.h"
+#include "meta.h"
+#include <pthread.h>
+
+/* --- Per node (st_node.fs): made on first use by fsn(), freed with the node. `lock` serialises the act step of
+ * operations that change the object (for a directory: its names), so that pre- and post-operation attributes are
+ * exact. Several are taken in ascending address order (fsn_lock_all). */
+struct fs_casemap;
+struct fs_watchers;
+struct fsn {
+    pthread_mutex_t lock;
+    /* Cache of what lies in extended attributes; valid while ctime equals the one seen by the caller's getattr. Under
+     * `meta_lock`. */
+    pthread_mutex_t meta_lock;
+    struct timespec meta_ctime;
+    bool meta_valid;
+    uint32_t dos;
+    bool has_create;
+    struct timespec create;
+    uint32_t ea_size;
+    uint8_t *sd; /* self-relative, malloc; NULL: none stored */
+    size_t nsd;
+    /* Directories. */
+    struct fs_casemap *casemap;   /* casemap.c */
+    struct fs_watchers *watchers; /* notify.c */
+};
+struct fsn *fsn(struct st_node *n); /* NULL only when out of memory */
+void fsn_lock_all(struct st_node *const *nodes, size_t n);   /* duplicates and NULLs are fine; n <= 4 */
+void fsn_unlock_all(struct st_node *const *nodes, size_t n);
+
+/* --- permit (access.c). One check for both worlds: DACL when the node has a valid one, else mode bits; the owner's
+ * rights; POSIX owner override for I/O when q->posix; read-only shares. ST_OK, ST_ACCESS, ST_PERM, ST_ROFS. */
+enum st fs_permit(struct fs_req *q, struct st_node *n, const struct st_attr *a, uint32_t want);
+uint32_t fs_granted(struct fs_req *q, struct st_node *n, const struct st_attr *a); /* all rights: maximal access */
+uint32_t fs_map_generic(uint32_t access);
+/* May the caller remove or rename n, whose attributes are a, from dir? (FS_DELETE or FS_DELETE_CHILD, sticky bit.) */
+enum st fs_permit_delete(struct fs_req *q, struct st_node *dir, const struct st_attr *dir_attr, struct st_node *n,
+                         const struct st_attr *a);
+bool fs_in_group(const struct fs_cred *c, uint32_t gid);
+
+/* --- gate (gate.c). Fills in key and flags that follow from q (CO_ADVISORY ...), calls co_enter(), delivers events.
+ * After ST_OK the operation acts and then calls fs_leave(), which delivers events too. In test builds it injects
+ * ST_AGAIN and checks that the store's mutation counter did not move before the gate. */
+enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n);
+void fs_leave(struct fs_req *q);
+struct co_ask fs_ask(struct st_node *n, enum co_op op);
+void fs_deliver(struct fs *fs, struct co_out *out); /* events to sinks, log and counters; frees out */
+
+/* --- tell (tell.c): change notification and directory leases' watchers. dir may be NULL. */
+/* MS-FSCC 2.7.1 */
+enum { FS_ADDED = 1, FS_REMOVED, FS_MODIFIED, FS_RENAMED_OLD, FS_RENAMED_NEW, FS_ADDED_STREAM, FS_REMOVED_STREAM,
+       FS_MODIFIED_STREAM };
+/* MS-SMB2 2.2.35 completion filter */
+enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4, FS_CHANGE_SIZE = 8,
+       FS_CHANGE_LAST_WRITE = 0x10, FS_CHANGE_LAST_ACCESS = 0x20, FS_CHANGE_CREATION = 0x40, FS_CHANGE_EA = 0x80,
+       FS_CHANGE_SECURITY = 0x100, FS_CHANGE_STREAM_NAME = 0x200, FS_CHANGE_STREAM_SIZE = 0x400,
+       FS_CHANGE_STREAM_WRITE = 0x800 };
+void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
+/* The same for a change to a node whose name is only known through an open, or not at all (NFSv3 WRITE): finds the
+ * directory cheaply (only when somebody watches anything at all). */
+void fs_tell_node(struct fs_req *q, struct st_node *node, struct fs_open *o, uint32_t filter);
+
+/* --- names of a directory, case-insensitively (casemap.c): exact first, then folded. Does not scan a directory per
+ * call: keeps an index validated by the directory's ctime, updated by our own changes. */
+enum st fs_lookup_fold(struct fs_req *q, struct st_node *dir, const char *name, size_t n, struct st_node **ret,
+                       char *ret_name /* ST_NAME_MAX + 1: spelled as on disk */, size_t *ret_n);
+/* Called with dir's fsn lock held, after a change by us: `before` is dir's ctime before it. */
+void fs_casemap_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,
+                        const char *added, size_t na);
+void fs_casemap_free(struct fs_casemap *m);
+
+/* --- metadata in extended attributes (winmeta.c): loads fsn's cache for the node as seen in `a`. */
+enum st fs_meta_load(struct st_node *n, const struct st_attr *a);
+enum st fs_meta_store(struct st_node *n, const uint32_t *dos, const struct timespec *create); /* NULL: unchanged */
+void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret);
+/* DACL: rights of the caller by the stored descriptor; false when none is stored or it is void. (sd.c) */
+bool fs_sd_rights(struct fs_req *q, struct st_node *n, const struct st_attr *a, uint32_t *ret_granted);
+/* New object under dir made over SMB: inherited descriptor stored with it (sd.c). */
+enum st fs_sd_inherit(struct fs_req *q, struct st_node *dir, struct st_node *n, bool is_dir);
+
+/* --- opens (open.c and close.c): the table of opens by link for renames, and per share counts. */
+uint64_t fs_link_id(const struct st_node *dir, const char *name, size_t n); /* hash of directory id and name bytes */
+/* After a rename by anybody: opens of the moved node under the old link now stand under the new one. */
+void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir, const char *sname, size_t sn,
+                      struct st_node *ddir, const char *dname, size_t dn);
+/* I/O on a stream: the file's own data when o has no stream. (streams.c) */
+enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n, bool *ret_eof);
+enum st fs_stream_write(struct fs_req *q, struct fs_open *o, uint64_t off, const void *buf, size_t len);
+enum st fs_stream_resize(struct fs_req *q, struct fs_open *o, uint64_t size);
+/* Sets mode bits from NFS or SMB: voids a stored descriptor that no longer fits. (sd.c) */
+void fs_sd_mode_changed(struct st_node *n);
+
+struct fs {
+    struct fs_config cfg;
+    struct co *co;
+    pthread_rwlock_t shares_lock;
+    struct fs_share *shares;
+    uint8_t handle_key[16];
+    uint64_t boot_verifier;
+    struct fs_sink sinks[CO_LABEL_MAX];
+    struct timer co_timer;      /* engine deadlines, on cfg.loop */
+    struct task co_task;        /* moves the timer from other threads */
+    _Atomic bool co_task_posted;
+    _Atomic uint32_t watching;  /* directories with watchers anywhere: fs_tell's fast exit */
+    pthread_mutex_t opens_lock; /* the table below */
+    struct hash opens;          /* fs_open_priv by node */
+    _Atomic uint64_t next_open;
+};
