@@ -1,0 +1,229 @@
+/* smb.h - the SMB 2/3 front end's objects, by the specification's names: server > connection > session > tree > open,
+ * and the request that moves through them.
+ *
+ * The front end decodes, calls src/fs, encodes. It decides no conflict and touches no store.
+ *
+ * A received message is one smb_req: a chain of one or more commands (a compound). The chain keeps its cursor: commands
+ * that are done are not run again; the current one runs through its command's handler (smb_commands in dispatch.c):
+ *
+ *     uint32_t smb_xxx(struct smb_req *r)     one file per command: create.c, read.c, ...
+ *
+ * The handler reads the command's body from r->in (base = start of the command's SMB2 header, position = start of the
+ * body, end = end of this command), writes the response's body to r->out (dispatch has left room for the header and
+ * fills it in) and returns an NTSTATUS, or SMB_PARKED / SMB_OFFLOAD (from smb_status(ST_AGAIN / ST_OFFLOAD)) when it did
+ * nothing and is to be run again; what it wrote is then cut off. An error return makes dispatch write the ERROR body
+ * unless the handler set r->has_body (STATUS_BUFFER_OVERFLOW and the like carry a normal body).
+ *
+ * Threads: a connection and its chain bookkeeping belong to the connection's loop; a handler runs on that loop or, after
+ * SMB_OFFLOAD, on a pool thread, with exclusive use of its smb_req. Sessions, trees and opens are shared between
+ * connections and guarded by their own locks. */
+#pragma once
+#include "base/cursor.h"
+#include "base/hash.h"
+#include "base/wbuf.h"
+#include "fs/meta.h"
+#include "net/conn.h"
+#include "ntstatus.h"
+#include <pthread.h>
+
+/* [MS-SMB2] 2.2.3 */
+enum { SMB_2_0_2 = 0x0202, SMB_2_1_0 = 0x0210, SMB_3_0_0 = 0x0300, SMB_3_0_2 = 0x0302, SMB_3_1_1 = 0x0311,
+       SMB_2_WILDCARD = 0x02FF };
+/* [MS-SMB2] 2.2.1.2 */
+enum smb_command { SMB2_NEGOTIATE, SMB2_SESSION_SETUP, SMB2_LOGOFF, SMB2_TREE_CONNECT, SMB2_TREE_DISCONNECT, SMB2_CREATE,
+                   SMB2_CLOSE, SMB2_FLUSH, SMB2_READ, SMB2_WRITE, SMB2_LOCK, SMB2_IOCTL, SMB2_CANCEL, SMB2_ECHO,
+                   SMB2_QUERY_DIRECTORY, SMB2_CHANGE_NOTIFY, SMB2_QUERY_INFO, SMB2_SET_INFO, SMB2_OPLOCK_BREAK,
+                   SMB2_COMMANDS };
+enum { SMB2_FLAGS_SERVER_TO_REDIR = 1, SMB2_FLAGS_ASYNC_COMMAND = 2, SMB2_FLAGS_RELATED_OPERATIONS = 4,
+       SMB2_FLAGS_SIGNED = 8, SMB2_FLAGS_DFS_OPERATIONS = 0x10000000, SMB2_FLAGS_REPLAY_OPERATION = 0x20000000 };
+#define SMB2_HEADER 64
+
+struct smb_config {
+    uint16_t min_dialect, max_dialect;
+    enum fs_tristate signing, encryption;
+    uint32_t max_transact, max_read, max_write; /* bytes; 8 MiB; 64 KiB for 2.0.2 */
+    uint32_t max_sessions, max_trees, max_opens; /* per server, per session, per session */
+    uint32_t max_credits;                        /* per connection */
+    bool guest, anonymous;
+    char server_name[16], domain[16];            /* NetBIOS names for NTLMSSP */
+    uint8_t server_guid[16];
+    struct conn_limits limits;
+    unsigned max_connections;
+};
+
+struct smb_server {
+    struct smb_config cfg;
+    struct fs *fs;
+    struct kv *kv; /* users */
+    struct pool *pool;
+    struct timespec start_time;
+    pthread_rwlock_t lock;  /* the tables */
+    struct hash sessions;   /* by session id */
+    struct hash opens;      /* every open of the server by volatile file id */
+    struct list conns;
+    struct listener *listener;
+    _Atomic uint64_t next_id;
+    struct fs_sink sink;
+};
+
+struct smb_keys { /* derived per session and channel, [MS-SMB2] 3.1.4.2 */
+    uint8_t session[16], signing[16], application[16];
+    uint8_t encrypt[32], decrypt[32]; /* server-out, server-in */
+};
+
+struct smb_conn {
+    struct smb_server *srv;
+    struct conn *net;
+    struct list in_server;
+    uint16_t dialect; /* 0: before NEGOTIATE */
+    uint32_t client_caps;
+    uint16_t client_security_mode;
+    uint8_t client_guid[16];
+    uint16_t cipher, signing_alg, hash_alg; /* 2.2.3.1: 0 = none */
+    uint8_t preauth[64];                    /* SHA-512 chain of 3.1.1 */
+    bool multi_credit;
+    struct list requests;   /* all live smb_req, for CANCEL and for closing */
+    struct list sessions;   /* smb_channel: session and this connection's signing key */
+    struct smb_credits *credits; /* message id window (credits.c) */
+    struct crypto_ctx *crypto;   /* reusable cipher and MAC contexts (crypto.c) */
+    _Atomic uint32_t refs;
+};
+
+enum smb_session_state { SMB_SESSION_IN_PROGRESS, SMB_SESSION_VALID, SMB_SESSION_EXPIRED, SMB_SESSION_GONE };
+struct smb_session {
+    struct hash_link by_id;
+    uint64_t id;
+    struct smb_server *srv;
+    _Atomic enum smb_session_state state;
+    _Atomic uint32_t refs;
+    pthread_mutex_t lock; /* trees, channels, authentication */
+    struct fs_cred cred;
+    bool guest, anonymous, encrypt, signing_required;
+    uint16_t dialect;
+    uint16_t cipher;
+    struct smb_keys keys;
+    struct list channels; /* smb_channel */
+    struct list trees;    /* smb_tree */
+    uint32_t next_tree, ntrees;
+    _Atomic uint32_t nopens;
+    uint64_t created_at;
+    struct list auth;     /* exchanges under way (session_setup.c) */
+};
+/* A session on a connection (more than one with multichannel). */
+struct smb_channel {
+    struct list in_conn, in_session;
+    struct smb_conn *conn;
+    struct smb_session *session; /* a reference */
+    uint8_t signing_key[16];
+};
+
+struct smb_tree {
+    struct list in_session;
+    uint32_t id;
+    struct smb_session *session; /* not a reference: the session owns its trees */
+    struct fs_share *share;      /* NULL: IPC$ */
+    uint32_t maximal_access;
+    bool encrypt, read_only;
+    _Atomic uint32_t refs;
+    _Atomic bool gone;
+};
+
+struct smb_pipe; /* srvsvc over IPC$ (pipe.c) */
+struct smb_open {
+    struct hash_link by_id; /* volatile id */
+    uint64_t persistent_id, volatile_id;
+    struct smb_server *srv;
+    struct smb_session *session; /* reference */
+    struct smb_tree *tree;       /* reference */
+    struct fs_open *fso;         /* NULL: a pipe */
+    struct smb_pipe *pipe;
+    struct fs_req *waiting_notify; /* CHANGE_NOTIFY in order */
+    uint8_t oplock_level;        /* SMB2_OPLOCK_LEVEL_* as granted */
+    uint8_t lease_key[16];
+    uint8_t create_guid[16];
+    uint64_t resume_key[3];
+    _Atomic uint32_t refs;       /* the table's one, and one per request using it */
+    _Atomic bool closed;
+};
+
+struct smb_req {
+    struct job job;
+    struct fs_req fs;
+    struct arena arena;
+    struct smb_conn *conn;       /* reference */
+    struct list in_conn;
+    struct msg msg;              /* the received bytes (decrypted in place when sealed) */
+    bool sealed;                 /* came encrypted: the reply is encrypted, no signatures inside */
+    uint64_t sealed_session;
+    size_t next;                 /* chain cursor: offset in msg of the current command's header */
+
+    /* The current command. */
+    struct cursor in;
+    enum smb_command command;
+    uint32_t flags;              /* of the request's header */
+    uint16_t credit_charge, credit_request;
+    uint64_t message_id;
+    struct smb_session *session; /* reference or NULL */
+    struct smb_tree *tree;       /* reference or NULL */
+    struct co_party party;       /* filled in from connection and session; handlers set open and lease */
+    void *scratch;               /* the handler's, from the arena; survives re-runs, NULL when a command starts */
+
+    /* The reply under construction: the chain's responses one after another. */
+    struct wbuf out;
+    size_t out_header, out_body; /* positions of the current response */
+    bool has_body;
+    uint32_t status;
+
+    /* What related commands inherit ([MS-SMB2] 3.3.5.2.7.2). */
+    uint64_t chain_session;
+    uint32_t chain_tree, chain_status;
+    struct smb_open *chain_open; /* reference or NULL */
+
+    bool async;                  /* the interim STATUS_PENDING was sent */
+    uint64_t async_id;
+    struct timer pending_timer;  /* sends it */
+    _Atomic bool cancelled;      /* CANCEL, or the connection is gone: handlers return STATUS_CANCELLED when woken */
+    bool no_reply, sign;
+};
+
+/* Status map: the only one (status.c). */
+#define SMB_PARKED 0x20000001u  /* never on the wire */
+#define SMB_OFFLOAD 0x20000002u
+uint32_t smb_status(enum st st);
+
+/* For handlers (open_table.c, dispatch.c). */
+/* Reads the 16 bytes of a FileId at the cursor and finds the open (a reference the request drops when the command is
+ * done), honouring the chain's open for related commands. NULL: return STATUS_FILE_CLOSED. Sets r->fs.share etc. */
+struct smb_open *smb_open_find(struct smb_req *r);
+struct smb_open *smb_open_new(struct smb_req *r); /* NULL: limit reached. Not in the table before smb_open_publish(). */
+void smb_open_publish(struct smb_open *o);
+struct smb_open *smb_open_ref(struct smb_open *o);
+void smb_open_unref(struct smb_open *o);
+/* Takes it out of the table and closes what is behind it. False: somebody else did. */
+bool smb_open_close(struct smb_req *r /* or NULL */, struct smb_open *o, struct fs_attr *attr);
+/* An output buffer of at most `max` bytes within r->out: info levels write through it; see info.h. */
+
+/* Starts the server: listening, accepting. `srv` is filled in by the caller up to `pool`. 0 or -errno. */
+int smb_server_start(struct smb_server *srv, struct loop **loops, size_t nloops, const char *listen);
+uint16_t smb_server_port(const struct smb_server *srv);
+void smb_server_stop(struct smb_server *srv); /* closes connections, sessions, opens */
+
+/* Command handlers. */
+uint32_t smb_negotiate(struct smb_req *r);
+uint32_t smb_session_setup(struct smb_req *r);
+uint32_t smb_logoff(struct smb_req *r);
+uint32_t smb_tree_connect(struct smb_req *r);
+uint32_t smb_tree_disconnect(struct smb_req *r);
+uint32_t smb_create(struct smb_req *r);
+uint32_t smb_close(struct smb_req *r);
+uint32_t smb_flush(struct smb_req *r);
+uint32_t smb_read(struct smb_req *r);
+uint32_t smb_write(struct smb_req *r);
+uint32_t smb_lock(struct smb_req *r);
+uint32_t smb_ioctl(struct smb_req *r);
+uint32_t smb_echo(struct smb_req *r);
+uint32_t smb_query_directory(struct smb_req *r);
+uint32_t smb_change_notify(struct smb_req *r);
+uint32_t smb_query_info(struct smb_req *r);
+uint32_t smb_set_info(struct smb_req *r);
+uint32_t smb_oplock_break(struct smb_req *r);
