@@ -1,20 +1,21 @@
 /* arena.h - memory of one request: bump allocation, freed whole. Allocation of up to ARENA_INLINE bytes costs no
- * malloc. Not thread-safe; moves between threads with its request. */
+ * malloc, and more comes from the caches of blk.h. Not thread-safe; moves between threads with its request, but not
+ * in memory. */
 #pragma once
 #include "util.h"
 
 #define ARENA_INLINE 2048
 
-struct arena_block;
+struct blk;
 struct arena {
     uint8_t *p, *end;
-    struct arena_block *blocks; /* beyond the inline part */
+    struct blk *blocks; /* beyond the inline part */
     uint8_t inl[ARENA_INLINE] __attribute__((aligned(16)));
 };
 
 void arena_init(struct arena *a);
 void arena_reset(struct arena *a); /* frees all but the inline part; also the destructor */
-/* n bytes aligned to 16, not zeroed; NULL when out of memory. */
+/* n bytes aligned to 16, not zeroed, at most BLK_MAX; NULL when out of memory. */
 void *arena_alloc(struct arena *a, size_t n) _warn_unused_;
 void *arena_zalloc(struct arena *a, size_t n) _warn_unused_;
 void *arena_dup(struct arena *a, const void *data, size_t n) _warn_unused_;

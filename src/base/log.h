@@ -8,7 +8,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_LEVEL_MAX };
 
-extern enum log_level log_threshold; /* default LOG_INFO */
+extern _Atomic enum log_level log_threshold; /* default LOG_INFO; may be changed at any time */
 
 void log_init(int fd, enum log_level level);          /* default: stderr, INFO */
 bool log_level_parse(const char *s, enum log_level *ret);

@@ -16,8 +16,14 @@
 #define _warn_unused_ __attribute__((warn_unused_result))
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
-#define MIN(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b) ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
+/* Each use has variables of its own names, so that uses nest without shadowing. */
+#define MIN_(a, b, x, y) ({ __typeof__(a) x = (a); __typeof__(b) y = (b); x < y ? x : y; })
+#define MAX_(a, b, x, y) ({ __typeof__(a) x = (a); __typeof__(b) y = (b); x > y ? x : y; })
+#define UTIL_PASTE_(a, b) a##b
+#define UTIL_PASTE(a, b) UTIL_PASTE_(a, b)
+#define MINMAX_(which, a, b, n) which(a, b, UTIL_PASTE(a_, n), UTIL_PASTE(b_, n))
+#define MIN(a, b) MINMAX_(MIN_, a, b, __COUNTER__)
+#define MAX(a, b) MINMAX_(MAX_, a, b, __COUNTER__)
 #define ALIGN_UP(n, to) (((n) + ((to)-1)) & ~(__typeof__(n))((to)-1))
 
 /* Moves ownership out of a variable that a _cleanup_ watches. */
