@@ -85,6 +85,33 @@ enum st fs_sd_inherit(struct fs_req *q, struct st_node *dir, struct st_node *n, 
 
 /* --- opens (open.c and close.c): the table of opens by link for renames, and per share counts. */
 uint64_t fs_link_id(const struct st_node *dir, const char *name, size_t n); /* hash of directory id and name bytes */
+struct fs_search; /* find.c */
+struct fs_watch;  /* notify.c */
+struct fs_open_priv {
+    struct hash_link link; /* in fs->opens, by the node's address; under fs->opens_lock */
+    struct fs_open *open;
+    struct co_key key;        /* what the engine knows the open by: the node's, or its stream's; constant */
+    pthread_mutex_t lock;     /* of what follows */
+    struct st_node *dir;      /* where its name is; NULL: the share's root */
+    char name[ST_NAME_MAX + 1];
+    size_t n;
+    uint64_t link_id;         /* fs_link_id(dir, name) */
+    bool delete_on_close;     /* FS_DELETE_ON_CLOSE: becomes the link's disposition when this open is closed */
+    bool closed;
+    struct fs_search *search;
+    struct fs_watch *watch;
+};
+/* Key of data I/O, locks and leases through the open: the file's own, or the stream's. */
+static inline struct co_key fs_open_key(const struct fs_open *o) { return o->priv->key; }
+static inline uint64_t fs_open_link(struct fs_open *o)
+{
+    pthread_mutex_lock(&o->priv->lock);
+    uint64_t id = o->priv->link_id;
+    pthread_mutex_unlock(&o->priv->lock);
+    return id;
+}
+/* The open's name at this moment: a reference to its directory and a copy. ST_BADNAME: the share's root has none. */
+enum st fs_open_name(struct fs_open *o, struct st_node **ret_dir, char ret_name[ST_NAME_MAX + 1], size_t *ret_n);
 /* After a rename by anybody: opens of the moved node under the old link now stand under the new one. */
 void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir, const char *sname, size_t sn,
                       struct st_node *ddir, const char *dname, size_t dn);
