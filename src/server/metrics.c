@@ -1,0 +1,82 @@
+/* metrics.c - the Prometheus endpoint: GET /metrics in the text format, over libmicrohttpd. The numbers are read from
+ * where they are counted; nothing is counted here. */
+#include "fs/fs_metrics.h"
+#include "server.h"
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+
+struct metrics {
+    struct server *s;
+    struct MHD_Daemon *http;
+};
+
+static void write_gauges(struct server *s, FILE *f)
+{
+    struct co_stats co;
+    co_stats(fs_engine(s->fs), &co);
+    const struct {
+        const char *kind;
+        uint64_t value;
+    } holds[] = {{"range", co.ranges}, {"share", co.shares}, {"lease", co.leases}};
+    fputs("# HELP concord_holds What clients hold, by kind.\n# TYPE concord_holds gauge\n", f);
+    for (size_t i = 0; i < ARRAY_LEN(holds); i++)
+        fprintf(f, "concord_holds{kind=\"%s\"} %llu\n", holds[i].kind, (unsigned long long)holds[i].value);
+    fprintf(f, "# HELP concord_waiters Requests that wait for a holder.\n# TYPE concord_waiters gauge\nconcord_waiters %llu\n",
+            (unsigned long long)co.waiters);
+}
+
+static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+                              const char *data, size_t *ndata, void **state)
+{
+    struct metrics *m = arg;
+    char *text = NULL;
+    size_t n = 0;
+    bool found = strcmp(url, "/metrics") == 0 && strcmp(method, "GET") == 0;
+    FILE *f = open_memstream(&text, &n);
+    if (!f)
+        return MHD_NO;
+    if (found) {
+        write_gauges(m->s, f);
+        fs_metrics_write(m->s->fs, f);
+    } else {
+        fputs("try /metrics\n", f);
+    }
+    fclose(f);
+    struct MHD_Response *r = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
+    if (!r)
+        return free(text), MHD_NO;
+    MHD_add_response_header(r, "Content-Type", "text/plain; version=0.0.4");
+    enum MHD_Result q = MHD_queue_response(c, found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND, r);
+    MHD_destroy_response(r);
+    return q;
+}
+
+int metrics_start(struct server *s, const char *listen, struct metrics **ret)
+{
+    struct sockaddr_storage addr;
+    socklen_t len;
+    if (addr_parse(listen, &addr, &len) < 0)
+        return -EINVAL;
+    struct metrics *m = calloc(1, sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    m->s = s;
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (addr.ss_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0);
+    m->http = MHD_start_daemon(flags, 0, NULL, NULL, answer, m, MHD_OPTION_SOCK_ADDR, &addr, MHD_OPTION_CONNECTION_LIMIT, 16u,
+                               MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+    if (!m->http) {
+        free(m);
+        return -EADDRINUSE;
+    }
+    *ret = m;
+    return 0;
+}
+
+void metrics_stop(struct metrics *m)
+{
+    if (!m)
+        return;
+    MHD_stop_daemon(m->http);
+    free(m);
+}
