@@ -8,14 +8,7 @@
 #include "blk.h"
 #include <pthread.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define BLK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BLK_ASAN 1
-#endif
-#endif
-#ifdef BLK_ASAN
+#if UTIL_ASAN
 #include <sanitizer/asan_interface.h>
 #define blk_poison(b) ASAN_POISON_MEMORY_REGION((b)->data, blk_classes[(b)->class_].cap)
 #define blk_unpoison(b) ASAN_UNPOISON_MEMORY_REGION((b)->data, blk_classes[(b)->class_].cap)

@@ -15,18 +15,19 @@ struct task {
     void (*fn)(struct task *);
 };
 
-/* A file descriptor of interest. fn gets the EPOLL* events. */
+/* A file descriptor of interest, zero-initialised but for fd, events and fn. fn gets the EPOLL* events. */
 struct watch {
     int fd;
     uint32_t events;
     void (*fn)(struct watch *, uint32_t events);
+    bool added; /* the loop's */
 };
 
 /* One shot. Accuracy 1 ms; never early. Zero-initialised = not set. */
 struct timer {
     uint64_t at; /* clock_now() ns; 0 = not set */
-    size_t slot; /* the loop's */
     void (*fn)(struct timer *);
+    struct timer *child, *next, *prev; /* the loop's */
 };
 
 int loop_create(struct loop **ret);         /* 0 or -errno */
@@ -40,7 +41,11 @@ void loop_post(struct loop *l, struct task *t); /* any thread; wakes the loop at
 /* Runs t on the loop's thread after the current turn's events (for flushing many replies at once). Loop thread only. */
 void loop_defer(struct loop *l, struct task *t);
 
-int loop_watch(struct loop *l, struct watch *w);   /* adds, or changes events of an added one */
+/* Runs fn on the loop's thread and waits for it: for setting up and taking down. Not between two loops. Runs it right
+ * here when this is that thread or the loop has none (any more). */
+void loop_call(struct loop *l, void (*fn)(void *), void *arg);
+
+int loop_watch(struct loop *l, struct watch *w);   /* adds, or changes events of an added one; 0 or -errno */
 void loop_unwatch(struct loop *l, struct watch *w);
 void loop_timer(struct loop *l, struct timer *t, uint64_t at); /* sets or moves; at = 0 clears */
 
