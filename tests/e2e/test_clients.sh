@@ -1,0 +1,64 @@
+#!/bin/bash
+# The daemon as people use it, with smbclient and a libnfs client: every dialect, both protections, both protocols on the
+# same files.
+build=${1:?build directory}
+. "$(dirname "$0")/../clients/lib.sh"
+server_start || exit 1
+nfstree=$build/tests/clients/nfstree
+
+head -c 3000000 /dev/urandom >"$work/big"
+mkdir -p "$work/tree/sub"
+cp "$work/big" "$work/tree/sub/big"
+ln -s sub/big "$work/tree/link"
+echo hello >"$work/tree/Ünïcode näme.txt"
+chmod 640 "$work/tree/sub/big"
+touch -d '2001-02-03 04:05:06.123456 UTC' "$work/tree/sub/big"
+
+roundtrip() { # DIALECT PROTECTION
+    rm -f "$work/back"
+    smb -m "$1" --client-protection="$2" -c "put $work/big f.$1.$2; get f.$1.$2 $work/back; del f.$1.$2" && cmp "$work/big" "$work/back" &&
+        [ ! -e "$export_dir/f.$1.$2" ]
+}
+for way in SMB2_02:sign SMB2_10:sign SMB2_10:off SMB3_00:sign SMB3_00:encrypt SMB3_02:encrypt SMB3_11:sign SMB3_11:encrypt; do
+    check "put and get over ${way/:/, }" roundtrip "${way%:*}" "${way#*:}"
+done
+
+lists_shares() { smbclient -L 127.0.0.1 -p "$smb_port" -U "$user%$password" | grep -q 'share .*Disk'; }
+check "smbclient -L lists the share" lists_shares
+refuses() { ! smbclient "//127.0.0.1/share" -p "$smb_port" -U "$1" -c ls; }
+check "a wrong password is refused" refuses "$user%wrong"
+check "an unknown user is refused" refuses "nobody-here%x"
+check "anonymous is refused" refuses "%"
+
+names() {
+    smb -c 'mkdir Dir; cd dir; put '"$work/big"' "A File.TXT"; rename "a file.txt" b.txt; cd ..; ls dir\*' | grep -q ' b.txt ' &&
+        [ -e "$export_dir/Dir/b.txt" ] && smb -c 'del dir\B.TXT; rmdir DIR' && [ ! -e "$export_dir/Dir" ]
+}
+check "names are case-insensitive and case-preserving" names
+
+check "a tree in over NFS" "$nfstree" put "$work/tree" 127.0.0.1 "$nfs_port" /share tree
+check "modes, times, links and names arrive" diff -r --no-dereference "$work/tree" "$export_dir/tree"
+attributes() { [ "$(stat -c '%a %s %Y' "$export_dir/tree/sub/big")" = "640 3000000 981173106" ]; }
+check "attributes arrive" attributes
+check "out over SMB what came in over NFS" smb -c "get tree/sub/big $work/smbgot"
+check "the same bytes" cmp "$work/big" "$work/smbgot"
+check "in over SMB" smb -c "put $work/big fromsmb"
+check "out over NFS" "$nfstree" get 127.0.0.1 "$nfs_port" /share tree "$work/nfsgot"
+check "the same tree" diff -r --no-dereference "$work/tree" "$work/nfsgot"
+
+ctl() {
+    local options
+    mapfile -t options < <(server_options)
+    "$build/src/server/concordctl" "${options[@]}" "$@"
+}
+ctl_status() { ctl status | grep -q uptime_s && ctl --json shares | grep -q '"share"' && ctl user list | grep -q "$user"; }
+check "concordctl talks to the server" ctl_status
+user_change() { echo other-Pass2 | ctl user passwd "$user" && ! smb -c ls && echo "$password" | ctl user passwd "$user" && smb -c ls; }
+check "a changed password counts at once" user_change
+
+survives_restart() {
+    server_stop
+    server_start && smb -c "get fromsmb $work/again" && cmp "$work/big" "$work/again"
+}
+check "a restart" survives_restart
+finish
