@@ -1,0 +1,72 @@
+/* nfs3_status.c - the server's status as NFSv3's (RFC 1813 §2.6). One table; nothing else in the folder maps.
+ *
+ * Refusals by share modes and byte-range locks are ACCES: JUKEBOX would turn a deny mode that is held for hours into a
+ * client that hangs. What passes by itself (memory, limits, grace) is JUKEBOX. */
+#include "nfs3.h"
+
+static const uint16_t map[ST_MAX] = {
+    [ST_OK] = NFS3_OK,
+    [ST_AGAIN] = NFS3ERR_JUKEBOX,
+    [ST_OFFLOAD] = NFS3ERR_JUKEBOX,
+    [ST_END] = NFS3ERR_SERVERFAULT,
+    [ST_NOENT] = NFS3ERR_NOENT,
+    [ST_NOPATH] = NFS3ERR_NOENT,
+    [ST_EXIST] = NFS3ERR_EXIST,
+    [ST_NOTDIR] = NFS3ERR_NOTDIR,
+    [ST_ISDIR] = NFS3ERR_ISDIR,
+    [ST_NOTEMPTY] = NFS3ERR_NOTEMPTY,
+    [ST_SYMLINK] = NFS3ERR_INVAL,
+    [ST_BADTYPE] = NFS3ERR_BADTYPE,
+    [ST_NAMETOOLONG] = NFS3ERR_NAMETOOLONG,
+    [ST_BADNAME] = NFS3ERR_INVAL,
+    [ST_XDEV] = NFS3ERR_XDEV,
+    [ST_LOOP] = NFS3ERR_INVAL,
+    [ST_MLINK] = NFS3ERR_MLINK,
+    [ST_STALE] = NFS3ERR_STALE,
+    [ST_BADHANDLE] = NFS3ERR_BADHANDLE,
+    [ST_BADCOOKIE] = NFS3ERR_BAD_COOKIE,
+    [ST_NOTSYNC] = NFS3ERR_NOT_SYNC,
+    [ST_NOATTR] = NFS3ERR_NOENT,
+    [ST_PERM] = NFS3ERR_PERM,
+    [ST_ACCESS] = NFS3ERR_ACCES,
+    [ST_ROFS] = NFS3ERR_ROFS,
+    [ST_NOSUCHUSER] = NFS3ERR_ACCES,
+    [ST_BADPASSWORD] = NFS3ERR_ACCES,
+    [ST_SHARE_CONFLICT] = NFS3ERR_ACCES,
+    [ST_LOCK_CONFLICT] = NFS3ERR_ACCES,
+    [ST_LOCK_DENIED] = NFS3ERR_ACCES,
+    [ST_NOLOCK] = NFS3ERR_INVAL,
+    [ST_DEADLOCK] = NFS3ERR_ACCES,
+    [ST_GRACE] = NFS3ERR_JUKEBOX,
+    [ST_NOGRACE] = NFS3ERR_ACCES,
+    [ST_DELETE_PENDING] = NFS3ERR_ACCES,
+    [ST_CANNOT_DELETE] = NFS3ERR_ACCES,
+    [ST_CANCELLED] = NFS3ERR_JUKEBOX,
+    [ST_TIMEOUT] = NFS3ERR_JUKEBOX,
+    [ST_BAD_ACK] = NFS3ERR_SERVERFAULT,
+    [ST_NO_BREAK] = NFS3ERR_SERVERFAULT,
+    [ST_INVAL] = NFS3ERR_INVAL,
+    [ST_BADRANGE] = NFS3ERR_INVAL,
+    [ST_NOTSUP] = NFS3ERR_NOTSUPP,
+    [ST_BUFSIZE] = NFS3ERR_TOOSMALL,
+    [ST_EOF] = NFS3ERR_INVAL,
+    [ST_FBIG] = NFS3ERR_FBIG,
+    [ST_NOSPC] = NFS3ERR_NOSPC,
+    [ST_DQUOT] = NFS3ERR_DQUOT,
+    [ST_NXIO] = NFS3ERR_NXIO,
+    [ST_IO] = NFS3ERR_IO,
+    [ST_NOMEM] = NFS3ERR_JUKEBOX,
+    [ST_TOOMANY] = NFS3ERR_JUKEBOX,
+    [ST_DELAY] = NFS3ERR_JUKEBOX,
+    [ST_CLOSED] = NFS3ERR_STALE,
+    [ST_BADMSG] = NFS3ERR_INVAL,
+    [ST_SERVERFAULT] = NFS3ERR_SERVERFAULT,
+};
+
+enum nfsstat3 nfs3_status(enum st st)
+{
+    if (st == ST_OK)
+        return NFS3_OK;
+    unsigned i = (unsigned)st;
+    return i < ST_MAX && map[i] ? (enum nfsstat3)map[i] : NFS3ERR_SERVERFAULT;
+}
