@@ -91,8 +91,10 @@ struct co_ask {
     uint64_t first, last;  /* inclusive; last = UINT64_MAX: to the end */
     uint8_t access, deny;  /* CO_OPEN, CO_READ... : CO_ACC_* */
     uint64_t link;         /* CO_OPEN, CO_REMOVE, CO_RENAME, CO_DISPOSITION: which name of the file (0: any) */
+    const void *tag;       /* the caller's own, valid during the call: the engine never looks at it */
 };
 #define CO_ASKS_MAX 6
+#define CO_LOCKS_MAX 64 /* elements of one Windows lock request: that many CO_LOCK asks on one file are accepted */
 
 /* A hold, for denials, NLM TEST and listings. */
 enum co_kind { CO_KIND_NONE, CO_KIND_RANGE, CO_KIND_SHARE, CO_KIND_LEASE, CO_KIND_DELETE, CO_KIND_WAITER };
