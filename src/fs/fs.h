@@ -61,8 +61,10 @@ struct fs_share {
     struct store *store;
     struct st_node *root;
     struct fs *fs;
+    struct fs_volume *vol; /* share.c: store and root, which outlive a change of the share's configuration */
     _Atomic uint32_t refs;
     struct fs_share *next;
+    struct fs_share *older; /* share.c */
 };
 
 struct fs_config {
@@ -73,7 +75,8 @@ struct fs_config {
     bool unprivileged;      /* the process is not root: everybody is the process's user */
 };
 enum st fs_create(const struct fs_config *cfg, struct fs **ret);
-void fs_free(struct fs *fs); /* all requests, opens and shares must be gone */
+/* All requests, opens and references to shares must be gone; cfg.loop is stopped, or the caller's own thread. */
+void fs_free(struct fs *fs);
 /* Adds, changes or (cfg = NULL) removes a share. Clients on a changed share keep what they have. */
 enum st fs_share_set(struct fs *fs, const char *name, const struct fs_share_config *cfg);
 struct fs_share *fs_share_get(struct fs *fs, const char *name, size_t n); /* case-insensitive; reference or NULL */
@@ -106,6 +109,9 @@ struct fs_req {
     bool posix;        /* the caller knows UNIX semantics (NFS): owner override, no DOS read-only deny */
     struct co_ticket ticket; /* fs's */
     bool injected;           /* fs's: gate.c */
+    uint64_t seen_mutations, seen_gates; /* fs's: gate.c */
+    struct fs_open *notify;  /* fs's: waits for changes below this open (notify.c) */
+    struct list notify_link;
 };
 void fs_req_init(struct fs_req *q, struct fs *fs, struct job *job, struct arena *arena);
 void fs_cancel(struct fs_req *q); /* not while a step runs; harmless when nothing waits */
@@ -135,7 +141,7 @@ struct fs_wcc { /* RFC 1813 2.6: weak cache consistency; valid also when the ope
 /* --- Nodes and handles. */
 static inline struct st_node *fs_node_ref(struct st_node *n) { return st_ref(n); }
 void fs_node_unref(struct st_node *n);
-struct fs_share *fs_node_share(const struct st_node *n);
+struct fs_share *fs_node_share(const struct st_node *n); /* as it is configured now; borrowed from the node */
 struct co_key fs_node_key(const struct st_node *n);
 uint64_t fs_node_id(const struct st_node *n); /* fileid */
 #define FS_HANDLE_MAX 64

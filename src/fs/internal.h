@@ -2,6 +2,7 @@
 #pragma once
 #include "base/hash.h"
 #include "fs.h"
+#include "fs_metrics.h"
 #include "names.h"
 #include "open.h"
 #include "meta.h"
@@ -19,19 +20,64 @@ struct fsn {
     pthread_mutex_t meta_lock;
     struct timespec meta_ctime;
     bool meta_valid;
-    uint32_t dos;
-    bool has_create;
+    bool has_dos, has_create;
+    uint32_t dos; /* 0 when !has_dos */
     struct timespec create;
     uint32_t ea_size;
     uint8_t *sd; /* self-relative, malloc; NULL: none stored */
     size_t nsd;
+    /* The directory that an entry of this object was last seen in, for CO_CHILD_ATTR (parent.c); under `meta_lock`. */
+    bool has_parent;
+    struct co_key parent;
     /* Directories. */
     struct fs_casemap *casemap;   /* casemap.c */
     struct fs_watchers *watchers; /* notify.c */
 };
 struct fsn *fsn(struct st_node *n); /* NULL only when out of memory */
+void fsn_free(struct st_node *n);   /* store->fs_fini */
 void fsn_lock_all(struct st_node *const *nodes, size_t n);   /* duplicates and NULLs are fine; n <= 4 */
 void fsn_unlock_all(struct st_node *const *nodes, size_t n);
+/* We changed the object under its lock, and no extended attribute: what was cached as of ctime `before` stays valid. */
+void fsn_carry(struct st_node *n, const struct timespec *before, const struct timespec *after);
+static inline bool timespec_same(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* --- A volume: one store as one share serves it. Lives as long as any fs_share made over it, so that what the name's
+ * configuration was changed to never pulls the store from under a client. (share.c) */
+struct fs_volume {
+    struct fs *fs;
+    struct store *store;
+    struct st_node *root;
+    uint64_t key_store;               /* co_key.store: the same for two shares over one file system */
+    uint32_t id;                      /* of the share */
+    _Atomic(struct fs_share *) share; /* the newest */
+    struct fs_share *all;             /* linked by `older`; freed with the volume */
+    _Atomic uint32_t live;            /* shares of it that are referenced */
+    pthread_mutex_t rename_lock;      /* serialises moves of directories to other directories: no cycles */
+};
+static inline struct fs_volume *fs_volume_of(const struct st_node *n) { return n->store->fs; }
+void fs_shares_free(struct fs *fs);
+
+/* --- Weak cache consistency data; w may be NULL. (wcc.c) */
+void fs_wcc_known(struct fs_wcc *w, const struct st_attr *a); /* nothing was changed: `a` is before and after */
+void fs_wcc_pre(struct fs_wcc *w, const struct st_attr *a);
+void fs_wcc_post(struct fs_wcc *w, const struct st_attr *a);
+
+/* --- What operations on names share. (dirop.c) */
+enum st fs_name_check(const char *name, size_t n);  /* for new names and victims: "." and ".." are ST_INVAL */
+/* n is a directory, with its attributes; fsn(n) is there. */
+enum st fs_dir_resolve(struct st_node *dir, struct st_attr *ret);
+/* The name in dir with its attributes; ST_NOENT. */
+enum st fs_name_resolve(struct st_node *dir, const char *name, size_t n, struct st_node **ret, struct st_attr *ret_attr);
+bool fs_still_named(struct st_node *dir, const char *name, size_t n, const struct st_node *expect); /* NULL: nothing */
+#define FS_RETRIES 8 /* a name changes hands that often between look-up and act before the client is sent away */
+
+/* --- Directory leases show the attributes of their entries: whoever changes those adds this ask when it returns true.
+ * (parent.c) `dir_leases` of struct fs is set by whoever grants the first one. */
+bool fs_parent_ask(struct fs_req *q, struct st_node *n, struct fs_open *o, struct co_ask *ret);
+void fs_parent_seen(struct fs *fs, const struct st_node *dir, struct st_node *n);
 
 /* --- permit (access.c). One check for both worlds: DACL when the node has a valid one, else mode bits; the owner's
  * rights; POSIX owner override for I/O when q->posix; read-only shares. ST_OK, ST_ACCESS, ST_PERM, ST_ROFS. */
@@ -42,6 +88,18 @@ uint32_t fs_map_generic(uint32_t access);
 enum st fs_permit_delete(struct fs_req *q, struct st_node *dir, const struct st_attr *dir_attr, struct st_node *n,
                          const struct st_attr *a);
 bool fs_in_group(const struct fs_cred *c, uint32_t gid);
+/* Who is checked: q->cred, or the process's user where the process is nobody else. FS_DELETE is never granted by mode
+ * bits: fs_permit_delete() asks the directory. */
+const struct fs_cred *fs_cred_of(const struct fs_req *q);
+bool fs_read_only(const struct fs_req *q);
+/* With an open its granted access counts: ST_OK when one bit of `any` is among it. */
+static inline enum st fs_permit_open(const struct fs_open *o, uint32_t any) { return o->access & any ? ST_OK : ST_ACCESS; }
+/* Operations through an open are done by the party that opened it. */
+static inline void fs_req_through(struct fs_req *q, const struct fs_open *o)
+{
+    if (o)
+        q->party = &o->party;
+}
 
 /* --- gate (gate.c). Fills in key and flags that follow from q (CO_ADVISORY ...), calls co_enter(), delivers events.
  * After ST_OK the operation acts and then calls fs_leave(), which delivers events too. In test builds it injects
@@ -49,6 +107,21 @@ bool fs_in_group(const struct fs_cred *c, uint32_t gid);
 enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n);
 void fs_leave(struct fs_req *q);
 struct co_ask fs_ask(struct st_node *n, enum co_op op);
+struct co_ask fs_ask_io(struct st_node *n, const struct fs_open *o, enum co_op op, uint64_t first, uint64_t last);
+static inline struct co_out fs_out(void) /* zeroing the events inside would cost more than most calls */
+{
+    struct co_out out;
+    out.ev = NULL;
+    out.n = out.cap = 0;
+    return out;
+}
+enum st fs_gate_start(struct fs *fs); /* the engine and its timer */
+void fs_gate_stop(struct fs *fs);
+void fs_tick(struct fs *fs); /* acts on the engine's deadlines that have passed; by the timer, and by tests */
+/* Counting (metrics.c). fs_break_acked: the holder has answered a break. */
+void fs_count_conflict(struct fs *fs, const struct co_event *ev);
+void fs_count_break(struct fs *fs, const struct co_event *ev);
+void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party);
 void fs_deliver(struct fs *fs, struct co_out *out); /* events to sinks, log and counters; frees out */
 
 /* --- tell (tell.c): change notification and directory leases' watchers. dir may be NULL. */
@@ -61,6 +134,9 @@ enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4
        FS_CHANGE_SECURITY = 0x100, FS_CHANGE_STREAM_NAME = 0x200, FS_CHANGE_STREAM_SIZE = 0x400,
        FS_CHANGE_STREAM_WRITE = 0x800 };
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
+/* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
+ * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */
+void fs_notify_cancel(struct fs_req *q); /* q no longer waits for changes (notify.c) */
 /* The same for a change to a node whose name is only known through an open, or not at all (NFSv3 WRITE): finds the
  * directory cheaply (only when somebody watches anything at all). */
 void fs_tell_node(struct fs_req *q, struct st_node *node, struct fs_open *o, uint32_t filter);
@@ -115,6 +191,8 @@ enum st fs_open_name(struct fs_open *o, struct st_node **ret_dir, char ret_name[
 /* After a rename by anybody: opens of the moved node under the old link now stand under the new one. */
 void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir, const char *sname, size_t sn,
                       struct st_node *ddir, const char *dname, size_t dn);
+/* Is anything below the directory open, other than through `except`? (opens_below.c) */
+bool fs_opens_below(struct fs *fs, struct st_node *dir, const struct fs_open *except);
 /* I/O on a stream: the file's own data when o has no stream. (streams.c) */
 enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n, bool *ret_eof);
 enum st fs_stream_write(struct fs_req *q, struct fs_open *o, uint64_t off, const void *buf, size_t len);
@@ -122,6 +200,7 @@ enum st fs_stream_resize(struct fs_req *q, struct fs_open *o, uint64_t size);
 /* Sets mode bits from NFS or SMB: voids a stored descriptor that no longer fits. (sd.c) */
 void fs_sd_mode_changed(struct st_node *n);
 
+#define FS_BREAK_TIMES 1024
 struct fs {
     struct fs_config cfg;
     struct co *co;
@@ -134,6 +213,16 @@ struct fs {
     struct task co_task;        /* moves the timer from other threads */
     _Atomic bool co_task_posted;
     _Atomic uint32_t watching;  /* directories with watchers anywhere: fs_tell's fast exit */
+    _Atomic bool dir_leases;    /* a directory lease has been granted: parent.c is worth its cost */
+    _Atomic bool attr_lazy;     /* policy: fs_getattr() goes through the gate */
+    struct fs_cred self;        /* the process's user, for cfg.unprivileged */
+    uint32_t next_share;        /* id, when cfg.kv is NULL; under shares_lock */
+    _Atomic uint64_t gates;     /* operations that went through the gate */
+    _Atomic uint64_t acting;    /* and have not left it yet */
+    struct fs_metrics metrics;
+    struct fs_break_time {      /* when breaks were sent, by a hash of lease and file; a collision loses a sample */
+        _Atomic uint64_t who, at;
+    } breaks[FS_BREAK_TIMES];
     pthread_mutex_t opens_lock; /* the table below */
     struct hash opens;          /* fs_open_priv by node */
     _Atomic uint64_t next_open;
