@@ -1,0 +1,206 @@
+/* file.c - see file.h. */
+#include "file.h"
+#include "base/utf.h"
+#include "fs/names.h"
+
+/* Seconds between 1601-01-01 and 1970-01-01. */
+#define NT_EPOCH 11644473600ll
+#define NT_PER_SEC 10000000ll
+
+uint64_t smb_time(const struct timespec *t)
+{
+    if (t->tv_sec < -NT_EPOCH || t->tv_sec > INT64_MAX / NT_PER_SEC - NT_EPOCH)
+        return 0;
+    return (uint64_t)(((int64_t)t->tv_sec + NT_EPOCH) * NT_PER_SEC + t->tv_nsec / 100);
+}
+
+struct timespec smb_time_to_timespec(uint64_t nt)
+{
+    return (struct timespec){
+        .tv_sec = (time_t)((int64_t)(nt / (uint64_t)NT_PER_SEC) - NT_EPOCH),
+        .tv_nsec = (long)(nt % (uint64_t)NT_PER_SEC) * 100,
+    };
+}
+
+void smb_act_for(struct smb_req *r, struct smb_open *o)
+{
+    if (!o->fso)
+        return;
+    r->fs.share = o->fso->share;
+    r->fs.party = &o->fso->party;
+    r->fs.cred = &o->fso->cred;
+    r->fs.read_only = o->tree->read_only;
+}
+
+uint32_t smb_any_open(struct smb_req *r, struct smb_open **ret)
+{
+    struct smb_open *o = smb_open_find(r);
+    if (!o)
+        return STATUS_FILE_CLOSED;
+    smb_act_for(r, o);
+    *ret = o;
+    return STATUS_SUCCESS;
+}
+
+uint32_t smb_file_open(struct smb_req *r, struct smb_open **ret)
+{
+    uint32_t status = smb_any_open(r, ret);
+    return status == STATUS_SUCCESS && !(*ret)->fso ? STATUS_INVALID_DEVICE_REQUEST : status;
+}
+
+bool smb_charge_covers(const struct smb_req *r, uint64_t bytes)
+{
+    uint64_t need = bytes <= 65536 ? 1 : (bytes - 1) / 65536 + 1;
+    return need <= MAX((uint64_t)r->credit_charge, (uint64_t)1);
+}
+
+static uint32_t unit_at(const uint8_t *utf16, size_t i)
+{
+    return get_le16(utf16 + 2 * i);
+}
+
+static bool type_is(const uint8_t *utf16, size_t n, const char *type)
+{
+    size_t len = strlen(type);
+    if (n != len)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (utf_upcase(unit_at(utf16, i)) != (uint8_t)type[i])
+            return false;
+    return true;
+}
+
+/* [MS-FSCC] 2.1.5: ":stream", ":stream:$DATA", "::$DATA", ":$I30:$INDEX_ALLOCATION". `utf16` starts behind the first
+ * colon; n in units. */
+static uint32_t stream_split(struct arena *a, const uint8_t *utf16, size_t n, struct smb_path *ret)
+{
+    size_t colon = 0;
+    while (colon < n && unit_at(utf16, colon) != ':')
+        colon++;
+    if (colon < n) {
+        const uint8_t *type = utf16 + 2 * (colon + 1);
+        size_t ntype = n - colon - 1;
+        if (type_is(type, ntype, "$INDEX_ALLOCATION") && (colon == 0 || type_is(utf16, colon, "$I30"))) {
+            ret->directory = true;
+            return STATUS_SUCCESS;
+        }
+        if (!type_is(type, ntype, "$DATA"))
+            return STATUS_OBJECT_NAME_INVALID;
+        if (colon == 0) {
+            ret->data = true;
+            return STATUS_SUCCESS;
+        }
+    }
+    if (colon == 0)
+        return STATUS_OBJECT_NAME_INVALID;
+    size_t cap = 3 * colon + 1;
+    ret->stream = arena_alloc(a, cap);
+    if (!ret->stream)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    size_t len;
+    enum st st = name_from_windows(utf16, 2 * colon, NAME_PATTERN, ret->stream, cap, &len);
+    return st == ST_OK ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
+}
+
+uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, struct smb_path *ret)
+{
+    *ret = (struct smb_path){0};
+    if (nbytes < 2 || nbytes % 2 || unit_at(utf16, 0) != ':')
+        return STATUS_INVALID_PARAMETER;
+    for (size_t i = 0; i < nbytes / 2; i++)
+        if (unit_at(utf16, i) == '\\' || unit_at(utf16, i) == '/')
+            return STATUS_OBJECT_NAME_INVALID;
+    return stream_split(a, utf16 + 2, nbytes / 2 - 1, ret);
+}
+
+uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, struct smb_path *ret)
+{
+    *ret = (struct smb_path){.path = (char *)""};
+    if (nbytes % 2)
+        return STATUS_INVALID_PARAMETER;
+    size_t n = nbytes / 2, last = 0, colon;
+    if (n > SMB_PATH_MAX)
+        return STATUS_OBJECT_NAME_INVALID;
+    if (n && unit_at(utf16, 0) == '\\')
+        return STATUS_INVALID_PARAMETER; /* [MS-SMB2] 3.3.5.9: names are relative to the share */
+    for (size_t i = 0; i < n; i++)
+        if (unit_at(utf16, i) == '\\')
+            last = i + 1;
+    for (colon = last; colon < n && unit_at(utf16, colon) != ':';)
+        colon++;
+    if (colon < n) {
+        uint32_t status = stream_split(a, utf16 + 2 * (colon + 1), n - colon - 1, ret);
+        if (status != STATUS_SUCCESS)
+            return status;
+        n = colon;
+    }
+    if (!n)
+        return STATUS_SUCCESS;
+    size_t cap = 3 * n + 1;
+    ret->path = arena_alloc(a, cap);
+    if (!ret->path)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    enum st st = name_from_windows(utf16, 2 * n, NAME_PATH, ret->path, cap, &ret->n);
+    return st == ST_OK ? STATUS_SUCCESS : smb_status(st);
+}
+
+size_t smb_put_name(struct wbuf *w, const char *name, size_t n)
+{
+    size_t pos = wbuf_len(w);
+    uint8_t *p = wbuf_room(w, 2 * n);
+    if (!p)
+        return 0;
+    size_t len = name_to_windows(name, n, p, 2 * n);
+    if (len == (size_t)-1)
+        len = 0;
+    wbuf_cut(w, pos + len);
+    return len;
+}
+
+size_t smb_put_path(struct wbuf *w, const char *path, size_t n)
+{
+    size_t len = 0;
+    const char *end = path + n;
+    while (path < end) {
+        const char *slash = memchr(path, '/', (size_t)(end - path));
+        size_t part = (size_t)((slash ? slash : end) - path);
+        len += smb_put_name(w, path, part);
+        if (!slash)
+            break;
+        wbuf_le16(w, '\\');
+        len += 2;
+        path = slash + 1;
+    }
+    return len;
+}
+
+size_t smb_put_text(struct wbuf *w, const char *text)
+{
+    size_t n = strlen(text), pos = wbuf_len(w);
+    uint8_t *p = wbuf_room(w, 2 * n);
+    if (!p)
+        return 0;
+    size_t len = utf8_to_utf16le(text, n, p, 2 * n);
+    if (len == (size_t)-1)
+        len = 0;
+    wbuf_cut(w, pos + len);
+    return len;
+}
+
+/* [MS-SMB2] 2.2.2 and, for 3.1.1, 2.2.2.1 with SMB2_ERROR_ID_DEFAULT. */
+uint32_t smb_error_data(struct smb_req *r, uint32_t status, const void *data, size_t n)
+{
+    struct wbuf *w = &r->out;
+    bool context = r->conn->dialect == SMB_3_1_1;
+    wbuf_le16(w, 9);
+    wbuf_u8(w, context);
+    wbuf_u8(w, 0);
+    wbuf_le32(w, (uint32_t)(context ? n + 8 : n));
+    if (context) {
+        wbuf_le32(w, (uint32_t)n);
+        wbuf_le32(w, 0);
+    }
+    wbuf_put(w, data, n);
+    r->has_body = true;
+    return status;
+}
