@@ -156,8 +156,14 @@ enum st fs_meta_store(struct st_node *n, const uint32_t *dos, const struct times
 void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret);
 /* DACL: rights of the caller by the stored descriptor; false when none is stored or it is void. (sd.c) */
 bool fs_sd_rights(struct fs_req *q, struct st_node *n, const struct st_attr *a, uint32_t *ret_granted);
-/* New object under dir made over SMB: inherited descriptor stored with it (sd.c). */
-enum st fs_sd_inherit(struct fs_req *q, struct st_node *dir, struct st_node *n, bool is_dir);
+/* The descriptor to be stored with an object that is going to be made under dir over SMB, in the arena: the given one, or
+ * what dir's hands down; NULL when there is neither. a: its owner, group and mode; the mode is changed to fit. (sd.c) */
+struct fs_new_sd {
+    uint8_t *p;
+    size_t n;
+};
+enum st fs_sd_for_new(struct fs_req *q, struct st_node *dir, const struct st_attr *dir_attr, bool is_dir,
+                      const uint8_t *given, size_t ngiven, struct st_attr *a, struct fs_new_sd *ret);
 
 /* --- opens (open.c and close.c): the table of opens by link for renames, and per share counts. */
 uint64_t fs_link_id(const struct st_node *dir, const char *name, size_t n); /* hash of directory id and name bytes */
