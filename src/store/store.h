@@ -144,6 +144,7 @@ struct kv;
 struct store {
     const struct store_ops *ops;
     void (*fs_fini)(struct st_node *n); /* set by src/fs: frees n->fs */
+    void *fs;                           /* src/fs's own: the store never looks at it */
     _Atomic uint64_t mutations;         /* counted by every operation that changes something: the gate's proof */
 };
 
