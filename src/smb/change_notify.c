@@ -15,16 +15,17 @@ struct notify_state {
 static uint32_t notify_decode(struct smb_req *r, struct notify_state *s)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 32)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     s->tree = cursor_le16(c) & SMB2_WATCH_TREE;
     s->max = cursor_le32(c);
-    uint32_t status = smb_file_open(r, &s->open);
+    struct smb_open *open;
+    uint32_t status = smb_file_open(r, &open);
     if (status != STATUS_SUCCESS)
         return status;
+    s->open = smb_open_ref(open);
     s->filter = cursor_le32(c);
     cursor_skip(c, 4);
-    if (c->bad || s->max > r->conn->srv->cfg.max_transact || !smb_charge_covers(r, s->max))
+    if (c->bad || s->max > r->conn->srv->cfg.max_transact)
         return STATUS_INVALID_PARAMETER;
     const struct fs_open *o = s->open->fso;
     if (o->node->type != ST_DIR || o->stream || !(s->filter & FILTER_ALL))
@@ -102,7 +103,7 @@ uint32_t smb_change_notify(struct smb_req *r)
     }
     if (status == STATUS_SUCCESS)
         status = notify_run(r, s);
-    if (status == STATUS_CANCELLED || status == STATUS_NOTIFY_CLEANUP)
-        fs_cancel(&r->fs);
+    if (status != SMB_PARKED && status != SMB_OFFLOAD && s->open)
+        smb_open_unref(TAKE_PTR(s->open));
     return status;
 }

@@ -25,8 +25,7 @@ static void close_encode(struct smb_req *r, uint16_t flags, const struct fs_attr
 
 uint32_t smb_close(struct smb_req *r)
 {
-    if (cursor_le16(&r->in) != 24)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(&r->in, 2); /* StructureSize */
     uint16_t flags = cursor_le16(&r->in) & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB;
     cursor_skip(&r->in, 4);
 

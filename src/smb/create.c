@@ -34,8 +34,7 @@ struct create_state {
 static uint32_t create_decode(struct smb_req *r, struct create_state *s)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 57)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     cursor_skip(c, 1); /* SecurityFlags */
     s->oplock = cursor_u8(c);
     s->impersonation = cursor_le32(c);
@@ -159,9 +158,10 @@ static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
     a->nsd = s->cx.nsd;
     a->ea = s->cx.ea;
     a->nea = s->cx.nea;
-    s->open = smb_open_new(r);
-    if (!s->open)
+    struct smb_open *o = smb_open_new(r);
+    if (!o)
         return STATUS_INSUFFICIENT_RESOURCES;
+    s->open = smb_open_ref(o); /* the request's own reference ends with each run */
     r->party.open = s->open->volatile_id;
     return STATUS_SUCCESS;
 }
@@ -263,8 +263,6 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     r->chain_open = smb_open_ref(o);
-    s->open = NULL;
-    smb_open_unref(o);
     return STATUS_SUCCESS;
 }
 
@@ -284,11 +282,7 @@ uint32_t smb_create(struct smb_req *r)
         create_act_for(r);
         status = r->cancelled ? STATUS_CANCELLED : create_run(r, s);
     }
-    if (status == STATUS_SUCCESS || status == SMB_PARKED || status == SMB_OFFLOAD)
-        return status;
-    fs_cancel(&r->fs);
-    if (s->open)
-        smb_open_unref(s->open);
-    s->open = NULL;
+    if (status != SMB_PARKED && status != SMB_OFFLOAD && s->open)
+        smb_open_unref(TAKE_PTR(s->open));
     return status;
 }

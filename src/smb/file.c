@@ -48,12 +48,6 @@ uint32_t smb_file_open(struct smb_req *r, struct smb_open **ret)
     return status == STATUS_SUCCESS && !(*ret)->fso ? STATUS_INVALID_DEVICE_REQUEST : status;
 }
 
-bool smb_charge_covers(const struct smb_req *r, uint64_t bytes)
-{
-    uint64_t need = bytes <= 65536 ? 1 : (bytes - 1) / 65536 + 1;
-    return need <= MAX((uint64_t)r->credit_charge, (uint64_t)1);
-}
-
 static uint32_t unit_at(const uint8_t *utf16, size_t i)
 {
     return get_le16(utf16 + 2 * i);

@@ -1,6 +1,6 @@
-/* file.h - what the handlers of file commands share: finding the open a command is about, times, names, payload limits.
+/* file.h - what the handlers of file commands share: finding the open a command is about, times, names.
  *
- * Knows the wire's conventions ([MS-DTYP] 2.3.3 times, UTF-16LE paths, FileId, CreditCharge); must not know any command.
+ * Knows the wire's conventions ([MS-DTYP] 2.3.3 times, UTF-16LE paths, FileId); must not know any command.
  */
 #pragma once
 #include "smb.h"
@@ -17,9 +17,6 @@ static inline uint64_t smb_alloc(const struct fs_attr *a) { return a->st.type ==
 uint32_t smb_any_open(struct smb_req *r, struct smb_open **ret);  /* file or pipe */
 uint32_t smb_file_open(struct smb_req *r, struct smb_open **ret); /* STATUS_INVALID_DEVICE_REQUEST for a pipe */
 void smb_act_for(struct smb_req *r, struct smb_open *o);
-
-/* [MS-SMB2] 3.3.5.2.5: is the request's CreditCharge enough for `bytes` sent or expected? */
-bool smb_charge_covers(const struct smb_req *r, uint64_t bytes);
 
 /* A path from the wire, split into the file's path and a stream's name. */
 struct smb_path {

@@ -4,8 +4,7 @@
 
 uint32_t smb_flush(struct smb_req *r)
 {
-    if (cursor_le16(&r->in) != 24)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(&r->in, 2); /* StructureSize */
     cursor_skip(&r->in, 6);
 
     struct smb_open *o;

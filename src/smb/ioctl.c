@@ -52,8 +52,7 @@ struct ioctl_args {
 static uint32_t ioctl_decode(struct smb_req *r, struct ioctl_args *a)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 57)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     cursor_skip(c, 2);
     a->io.code = cursor_le32(c);
     size_t at = cursor_pos(c);
@@ -65,8 +64,6 @@ static uint32_t ioctl_decode(struct smb_req *r, struct ioctl_args *a)
     uint32_t flags = cursor_le32(c), limit = r->conn->srv->cfg.max_transact;
     a->io.in = cursor_slice(c, n ? offset : 0, n);
     if (c->bad || a->io.in.bad || n > limit || a->io.max > limit || max_in > limit)
-        return STATUS_INVALID_PARAMETER;
-    if (!smb_charge_covers(r, MAX((uint64_t)n, (uint64_t)max_in + a->io.max)))
         return STATUS_INVALID_PARAMETER;
     if (flags != SMB2_0_IOCTL_IS_FSCTL)
         return STATUS_NOT_SUPPORTED;

@@ -46,13 +46,14 @@ static uint32_t range_decode(struct cursor *c, size_t i, struct lock_state *s)
 static uint32_t lock_decode(struct smb_req *r, struct lock_state *s)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 48)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     s->n = cursor_le16(c);
     s->sequence = cursor_le32(c);
-    uint32_t status = smb_file_open(r, &s->open);
+    struct smb_open *o;
+    uint32_t status = smb_file_open(r, &o);
     if (status != STATUS_SUCCESS)
         return status == STATUS_INVALID_DEVICE_REQUEST ? STATUS_INVALID_PARAMETER : status;
+    s->open = smb_open_ref(o);
     if (!s->n || s->n > LOCKS_MAX || cursor_left(c) / LOCK_ELEMENT < s->n)
         return STATUS_INVALID_PARAMETER;
     s->ranges = arena_alloc(&r->arena, s->n * sizeof *s->ranges);
@@ -71,7 +72,7 @@ static uint32_t lock_ranges(struct smb_req *r, struct lock_state *s)
             continue;
         enum st st = fs_unlock(&r->fs, o->node, o, &s->ranges[i], 1);
         if (st != ST_OK)
-            return st == ST_NOLOCK ? STATUS_RANGE_NOT_LOCKED : smb_status(st);
+            return smb_status(st);
     }
     return STATUS_SUCCESS;
 }
@@ -115,6 +116,15 @@ static uint32_t lock_run(struct smb_req *r, struct lock_state *s)
     return st == ST_LOCK_DENIED || st == ST_LOCK_CONFLICT ? STATUS_LOCK_NOT_GRANTED : smb_status(st);
 }
 
+static void lock_encode(struct smb_req *r, struct lock_state *s)
+{
+    uint8_t *bucket = sequence_bucket(r, s);
+    if (bucket)
+        *bucket = (uint8_t)((s->sequence & 0xf) + 1);
+    wbuf_le16(&r->out, 4);
+    wbuf_le16(&r->out, 0);
+}
+
 uint32_t smb_lock(struct smb_req *r)
 {
     struct lock_state *s = r->scratch;
@@ -129,14 +139,9 @@ uint32_t smb_lock(struct smb_req *r)
         status = lock_run(r, s);
     if (status == SMB_PARKED || status == SMB_OFFLOAD)
         return status;
-    if (status != STATUS_SUCCESS) {
-        fs_cancel(&r->fs);
-        return status;
-    }
-    uint8_t *bucket = sequence_bucket(r, s);
-    if (bucket)
-        *bucket = (uint8_t)((s->sequence & 0xf) + 1);
-    wbuf_le16(&r->out, 4);
-    wbuf_le16(&r->out, 0);
-    return STATUS_SUCCESS;
+    if (status == STATUS_SUCCESS)
+        lock_encode(r, s);
+    if (s->open)
+        smb_open_unref(TAKE_PTR(s->open));
+    return status;
 }

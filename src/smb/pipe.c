@@ -65,6 +65,7 @@ uint32_t smb_pipe_create(struct smb_req *r, const uint8_t *utf16, size_t nbytes)
     if (!o->pipe)
         return STATUS_INSUFFICIENT_RESOURCES;
     smb_open_publish(o);
+    r->chain_open = smb_open_ref(o);
     struct wbuf *w = &r->out;
     wbuf_le16(w, 89);
     wbuf_le16(w, 0);

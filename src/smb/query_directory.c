@@ -19,8 +19,7 @@ struct find_args {
 static uint32_t find_decode(struct smb_req *r, struct find_args *a)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 33)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     a->level = smb_dir_level(cursor_u8(c));
     a->flags = cursor_u8(c);
     a->index = cursor_le32(c);
@@ -32,7 +31,7 @@ static uint32_t find_decode(struct smb_req *r, struct find_args *a)
     struct cursor name = cursor_slice(c, n ? offset : 0, n);
     if (c->bad || name.bad || n % 2)
         return STATUS_INVALID_PARAMETER;
-    if (a->max > r->conn->srv->cfg.max_transact || !smb_charge_covers(r, MAX(a->max, (uint32_t)n)))
+    if (a->max > r->conn->srv->cfg.max_transact)
         return STATUS_INVALID_PARAMETER;
     size_t cap = 3 * (size_t)(n / 2) + 2;
     a->pattern = arena_alloc(&r->arena, cap);

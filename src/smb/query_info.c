@@ -9,8 +9,7 @@
 static uint32_t query_decode(struct smb_req *r, struct smb_query *q)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 41)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     q->type = cursor_u8(c);
     q->class_ = cursor_u8(c);
     q->max = cursor_le32(c);
@@ -26,7 +25,7 @@ static uint32_t query_decode(struct smb_req *r, struct smb_query *q)
     if (c->bad || q->in.bad)
         return STATUS_INVALID_PARAMETER;
     uint32_t limit = r->conn->srv->cfg.max_transact;
-    if (q->max > limit || n > limit || !smb_charge_covers(r, MAX(q->max, n)))
+    if (q->max > limit || n > limit)
         return STATUS_INVALID_PARAMETER;
     return STATUS_SUCCESS;
 }

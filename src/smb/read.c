@@ -13,8 +13,7 @@ struct read_args {
 static uint32_t read_decode(struct smb_req *r, struct read_args *a)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 49)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     cursor_skip(c, 2); /* Padding, Flags: unbuffered reads are what we do anyway */
     a->length = cursor_le32(c);
     a->offset = cursor_le64(c);
@@ -26,7 +25,7 @@ static uint32_t read_decode(struct smb_req *r, struct read_args *a)
     cursor_skip(c, 8); /* RemainingBytes, ReadChannelInfo */
     if (c->bad || (r->conn->dialect >= SMB_3_0_0 && a->channel))
         return STATUS_INVALID_PARAMETER;
-    if (a->length > r->conn->srv->cfg.max_read || !smb_charge_covers(r, a->length))
+    if (a->length > r->conn->srv->cfg.max_read)
         return STATUS_INVALID_PARAMETER;
     return STATUS_SUCCESS;
 }

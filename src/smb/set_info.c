@@ -5,8 +5,7 @@
 static uint32_t set_decode(struct smb_req *r, struct smb_set *s)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 33)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     s->type = cursor_u8(c);
     s->class_ = cursor_u8(c);
     uint32_t n = cursor_le32(c);
@@ -17,7 +16,7 @@ static uint32_t set_decode(struct smb_req *r, struct smb_set *s)
     if (status != STATUS_SUCCESS)
         return status;
     s->in = cursor_slice(c, n ? offset : 0, n);
-    if (c->bad || s->in.bad || n > r->conn->srv->cfg.max_transact || !smb_charge_covers(r, n))
+    if (c->bad || s->in.bad || n > r->conn->srv->cfg.max_transact)
         return STATUS_INVALID_PARAMETER;
     return STATUS_SUCCESS;
 }

@@ -17,8 +17,7 @@ struct write_args {
 static uint32_t write_decode(struct smb_req *r, struct write_args *a)
 {
     struct cursor *c = &r->in;
-    if (cursor_le16(c) != 49)
-        return STATUS_INVALID_PARAMETER;
+    cursor_skip(c, 2); /* StructureSize */
     uint16_t data_offset = cursor_le16(c);
     a->length = cursor_le32(c);
     a->offset = cursor_le64(c);
@@ -30,7 +29,7 @@ static uint32_t write_decode(struct smb_req *r, struct write_args *a)
     a->flags = cursor_le32(c);
     if (c->bad || (r->conn->dialect >= SMB_3_0_0 && channel) || data_offset > WRITE_DATA_OFFSET_MAX)
         return STATUS_INVALID_PARAMETER;
-    if (a->length > r->conn->srv->cfg.max_write || !smb_charge_covers(r, a->length))
+    if (a->length > r->conn->srv->cfg.max_write)
         return STATUS_INVALID_PARAMETER;
     struct cursor data = cursor_slice(c, a->length ? data_offset : 0, a->length);
     if (data.bad)
