@@ -26,4 +26,5 @@ int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv,
                      struct pool *pool, struct nfs_server **ret);
 void nfs_server_stop(struct nfs_server *s); /* not on a loop's thread; frees */
 uint16_t nfs_server_port(const struct nfs_server *s);
+uint16_t nfs_server_portmap_port(const struct nfs_server *s); /* builtin; 0: none */
 void nfs_server_stats(struct nfs_server *s, struct rpc_stats *ret);

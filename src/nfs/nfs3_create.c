@@ -7,7 +7,6 @@ struct args {
     struct nfs3_sattr sattr;
     uint64_t verf;
 };
-#define CREATE_MODE 0644u    /* when the client does not say */
 #define EXCLUSIVE_MODE 0600u /* until the SETATTR that follows */
 
 enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, struct nfs3_made *res)
@@ -45,8 +44,10 @@ static enum st run(struct rpc_call *rc)
         return ST_INVAL;
     struct fs_make m = {.a = a->sattr.a, .set = a->sattr.set, .how = (enum fs_create_mode)a->how, .verifier = a->verf};
     m.a.type = ST_REG;
-    if (!(m.set & ST_SET_MODE))
-        m.a.mode = a->how == FS_CREATE_EXCLUSIVE ? EXCLUSIVE_MODE : CREATE_MODE;
+    if (a->how == FS_CREATE_EXCLUSIVE) {
+        m.set = ST_SET_MODE;
+        m.a.mode = EXCLUSIVE_MODE;
+    }
     return nfs3_make(nfs_call(rc), &a->where, &m, rc->res);
 }
 

@@ -7,11 +7,8 @@ struct args {
     struct nfs_name target; /* SYMLINK */
     uint32_t type;          /* MKNOD: ftype3 */
 };
-#define MKDIR_MODE 0755u /* when the client does not say */
-#define MKNOD_MODE 0644u
-#define SYMLINK_MODE 0777u
 
-static enum st make(struct rpc_call *rc, enum st_type type, uint32_t mode, const char *target)
+static enum st make(struct rpc_call *rc, enum st_type type, const char *target)
 {
     const struct args *a = rc->args;
     if (a->sattr.invalid)
@@ -19,8 +16,6 @@ static enum st make(struct rpc_call *rc, enum st_type type, uint32_t mode, const
     struct fs_make m = {.a = a->sattr.a, .set = a->sattr.set & ~(uint32_t)ST_SET_SIZE, .target = target,
                         .how = FS_CREATE_GUARDED};
     m.a.type = type;
-    if (!(m.set & ST_SET_MODE))
-        m.a.mode = mode;
     return nfs3_make(nfs_call(rc), &a->where, &m, rc->res);
 }
 
@@ -31,7 +26,7 @@ static void decode_mkdir(struct cursor *in, void *args)
     nfs3_get_sattr(in, &a->sattr);
 }
 
-static enum st run_mkdir(struct rpc_call *rc) { return make(rc, ST_DIR, MKDIR_MODE, NULL); }
+static enum st run_mkdir(struct rpc_call *rc) { return make(rc, ST_DIR, NULL); }
 
 const struct rpc_proc nfs3_proc_mkdir = {
     .name = "MKDIR",
@@ -59,7 +54,7 @@ static enum st run_symlink(struct rpc_call *rc)
     if (a->target.n > NFS3_PATH_MAX)
         return ST_NAMETOOLONG;
     const char *target = arena_strndup(&rc->arena, a->target.p, a->target.n);
-    return target ? make(rc, ST_LNK, SYMLINK_MODE, target) : ST_NOMEM;
+    return target ? make(rc, ST_LNK, target) : ST_NOMEM;
 }
 
 const struct rpc_proc nfs3_proc_symlink = {
@@ -90,7 +85,7 @@ static enum st run_mknod(struct rpc_call *rc)
 {
     static const uint8_t types[] = {[NF3BLK] = ST_BLK, [NF3CHR] = ST_CHR, [NF3SOCK] = ST_SOCK, [NF3FIFO] = ST_FIFO};
     const struct args *a = rc->args;
-    return types[a->type] ? make(rc, (enum st_type)types[a->type], MKNOD_MODE, NULL) : ST_BADTYPE;
+    return types[a->type] ? make(rc, (enum st_type)types[a->type], NULL) : ST_BADTYPE;
 }
 
 const struct rpc_proc nfs3_proc_mknod = {

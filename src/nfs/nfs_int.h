@@ -6,6 +6,7 @@
 struct mount_table;
 struct nlm;
 struct nsm;
+struct pmap_register;
 struct portmap;
 
 #define NFS_IO_MAX (1u << 20)       /* rtmax and wtmax at most */
@@ -26,6 +27,8 @@ struct nfs_server {
     struct nsm *nsm;
     struct nlm *nlm;
     struct portmap *portmap;
+    struct pmap_register *registered;
+    uint16_t portmap_port;
 };
 
 /* A call of any of the programs: what rpc keeps, then ours. */

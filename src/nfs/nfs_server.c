@@ -2,6 +2,7 @@
 #include "nfs_int.h"
 #include "base/log.h"
 #include "mount.h"
+#include "rpc/portmap.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -37,6 +38,39 @@ static int listen_all(struct nfs_server *s)
     return rpc_listen_udp(s->rpc, &s->svc, addr);
 }
 
+/* What is served here, for the port mapper. Returns how many. */
+static size_t mappings(const struct nfs_server *s, struct portmap_entry *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        const struct rpc_program *p = programs[i];
+        if (p->transports & RPC_TCP)
+            out[n++] = (struct portmap_entry){p->prog, p->vers, false, s->port};
+        if ((p->transports & RPC_UDP) && s->cfg.udp)
+            out[n++] = (struct portmap_entry){p->prog, p->vers, true, s->port};
+    }
+    return n;
+}
+
+/* A port mapper that cannot be had is no reason not to serve: clients that know the port need none. */
+static int announce(struct nfs_server *s)
+{
+    struct portmap_entry own[2 * ARRAY_LEN(programs)];
+    size_t n = mappings(s, own);
+    if (s->cfg.portmap == NFS_PORTMAP_REGISTER)
+        return pmap_register_start(s->loop, own, n, &s->registered);
+    if (s->cfg.portmap == NFS_PORTMAP_OFF)
+        return 0;
+    const char *addr = s->cfg.portmap_listen ? s->cfg.portmap_listen : "*:111";
+    int r = portmap_create(own, n, &s->portmap);
+    if (r < 0)
+        return r;
+    r = portmap_listen(s->portmap, s->rpc, addr, &s->portmap_port);
+    if (r < 0)
+        log_warn("nfs", "event=portmap_failed addr=%s error=\"%s\" hint=\"nfs.portmap=register or off\"", addr, strerror(-r));
+    return 0;
+}
+
 int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv, struct loop **loops, size_t nloops,
                      struct pool *pool, struct nfs_server **ret)
 {
@@ -66,6 +100,8 @@ int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv,
         return fail(s, "mount", r);
     if ((r = listen_all(s)) < 0)
         return fail(s, "listen", r);
+    if ((r = announce(s)) < 0)
+        return fail(s, "portmap", r);
     log_info("nfs", "event=listen addr=%s port=%u udp=%s", cfg->listen, s->port, cfg->udp ? "yes" : "no");
     *ret = s;
     return 0;
@@ -75,10 +111,13 @@ void nfs_server_stop(struct nfs_server *s)
 {
     if (!s)
         return;
+    pmap_register_stop(s->registered);
     rpc_server_free(s->rpc);
+    portmap_free(s->portmap);
     mount_table_free(s->mounts);
     free(s);
 }
 
 uint16_t nfs_server_port(const struct nfs_server *s) { return s->port; }
+uint16_t nfs_server_portmap_port(const struct nfs_server *s) { return s->portmap_port; }
 void nfs_server_stats(struct nfs_server *s, struct rpc_stats *ret) { rpc_server_stats(s->rpc, ret); }

@@ -158,7 +158,8 @@ static void refuse_accepted(struct rpc_call *c, enum rpc_accept stat, const char
 
 static void decode(struct rpc_call *c, struct cursor *in)
 {
-    memset(c->args, 0, c->proc->args);
+    if (c->proc->args)
+        memset(c->args, 0, c->proc->args);
     c->proc->decode(in, c->args);
 }
 
@@ -198,7 +199,8 @@ static enum st rpc_step(struct job *j)
     struct rpc_call *c = container_of(j, struct rpc_call, job);
     enum st st = ST_OK;
     c->body = 0;
-    memset(c->res, 0, c->proc->res);
+    if (c->proc->res)
+        memset(c->res, 0, c->proc->res);
     if (c->proc->run)
         st = c->proc->run(c);
     if (st == ST_AGAIN)

@@ -1,0 +1,29 @@
+/* rpc_client.h - ONC RPC calls that this server makes: callbacks to lock managers, notifications, the port mapper.
+ *
+ * One object is one call over a socket of its own, on one loop: such calls are rare, and their peers often gone. When the
+ * port is 0 the peer's port mapper is asked first. Over UDP the call is repeated until the time is over. */
+#pragma once
+#include "rpc.h"
+
+#define PMAP_PORT 111u
+#define PMAP_PROGRAM 100000u
+enum { PMAPPROC_NULL, PMAPPROC_SET, PMAPPROC_UNSET, PMAPPROC_GETPORT, PMAPPROC_DUMP };
+
+struct rpc_out_call {
+    struct sockaddr_storage to; /* port 0: ask its port mapper */
+    bool udp;
+    bool reserved_port;         /* from below 1024, if we may */
+    uint32_t prog, vers, proc;
+    const void *args;           /* XDR; copied */
+    size_t nargs;
+    uint64_t timeout;           /* ns, for all of it */
+    /* Exactly once, on the loop's thread, unless cancelled; *results are valid during the call only when st is ST_OK.
+     * ST_TIMEOUT; ST_CLOSED: no connection; ST_NOTSUP: no such program, version, procedure or port; ST_ACCESS: denied;
+     * ST_BADMSG. The handle is void from here on. */
+    void (*done)(void *arg, enum st st, struct cursor *results);
+    void *arg;
+};
+struct rpc_out;
+/* Loop thread. 0 or -errno (done() does not come then). */
+int rpc_out_start(struct loop *l, const struct rpc_out_call *call, struct rpc_out **ret);
+void rpc_out_cancel(struct rpc_out *o); /* loop thread; NULL is fine */
