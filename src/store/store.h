@@ -89,7 +89,9 @@ struct store_ops {
 
     void (*free)(struct store *s); /* all nodes are unreferenced */
     struct st_node *(*root)(struct store *s); /* a new reference */
-    void (*node_free)(struct st_node *n); /* refs fell to 0; the store may keep it cached */
+    /* The holder of the last reference gives it back: the store drops it under its own table lock (so that a lookup
+     * that wins the race simply takes it over) and keeps the node cached or frees it. */
+    void (*node_free)(struct st_node *n);
     enum st (*statfs)(struct store *s, struct st_fsinfo *ret);
 
     /* Handles: at most ST_HANDLE_MAX bytes that find the object again, also after a restart, also unprivileged.
@@ -106,8 +108,8 @@ struct store_ops {
     enum st (*getattr)(struct st_node *n, struct st_attr *ret);
     enum st (*setattr)(struct st_node *n, uint32_t set, const struct st_attr *a);
 
-    /* Makes an object: regular file, directory, symlink (target), or special (rdev). a->type, mode (exact, no umask),
-     * uid, gid as given; ST_EXIST when the name exists. New reference. */
+    /* Makes an object: regular file, directory, symlink (target), or special (rdev). a->type, mode (exact: no umask, no
+     * set-group-id from the parent), uid, gid as given; ST_EXIST when the name exists. New reference. */
     enum st (*make)(struct st_node *dir, const char *name, size_t n, const struct st_attr *a, const char *target,
                     struct st_node **ret);
     enum st (*link)(struct st_node *n, struct st_node *dir, const char *name, size_t len);
@@ -126,14 +128,20 @@ struct store_ops {
     enum st (*write)(struct st_node *n, uint64_t off, const struct iovec *iov, int niov, unsigned flags,
                      size_t *ret_n); /* all, or an error */
     enum st (*sync)(struct st_node *n, bool data_only);     /* files and directories */
+    /* ST_ALLOC grows the file to off + len; the others never change its size. ST_NOTSUP: cannot reserve. */
     enum st (*allocate)(struct st_node *n, uint64_t off, uint64_t len, enum st_alloc how);
     /* Start of the next data (hole = false) or hole at or after off; ST_END when none. */
     enum st (*seek)(struct st_node *n, uint64_t off, bool hole, uint64_t *ret);
-    /* Server-side copy; shares blocks when `clone` (ST_NOTSUP when it cannot). */
+    /* Server-side copy, short only at the end of the source; ranges of one file may overlap. Shares blocks when
+     * `clone` (ST_NOTSUP when it cannot, ST_INVAL when the ranges are not aligned to blocks). */
     enum st (*copy)(struct st_node *src, uint64_t soff, struct st_node *dst, uint64_t doff, uint64_t len, bool clone,
                     uint64_t *ret_n);
 
-    /* Extended attributes, any bytes as value, names without NUL; the store adds its own prefix. ST_NOATTR. */
+    /* Extended attributes of regular files and directories (others: ST_NOTSUP), any bytes as value. Names are free of
+     * NUL; the store keeps NAME apart from everybody else's attributes (`dir`: "user.concord.NAME"), except that
+     * "user:NAME" is the attribute that local programs know as "user.NAME"; of those, "user:concord.*" does not exist
+     * and cannot be set (ST_PERM). ST_NOATTR; ST_NAMETOOLONG; ST_FBIG: value above 64 KiB; ST_NOSPC: above what the
+     * file system can hold. xattr_list gives names in both forms until fn returns false; always ST_OK. */
     enum st (*xattr_get)(struct st_node *n, const char *name, void *buf, size_t cap, size_t *ret_n); /* ST_BUFSIZE: *ret_n needed */
     enum st (*xattr_set)(struct st_node *n, const char *name, const void *val, size_t len);
     enum st (*xattr_del)(struct st_node *n, const char *name);
@@ -148,7 +156,7 @@ struct store {
     _Atomic uint64_t mutations;         /* counted by every operation that changes something: the gate's proof */
 };
 
-/* An existing directory, served in place. Ids and handles come from kernel file handles where the process may use
+/* An existing directory, served in place; raises the soft limit of open files to the hard one. Ids and handles come from kernel file handles where the process may use
  * them (CAP_DAC_READ_SEARCH), else from a handle table in `kv`, under `name`. `uid_map`-free: as an ordinary user,
  * uid and gid of new objects are ignored and chown is ST_PERM. */
 enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct store **ret);
@@ -161,7 +169,7 @@ static inline struct st_node *st_ref(struct st_node *n)
         atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
     return n;
 }
-/* NULL is fine. The store decides in node_free, under its own table lock, whether a new lookup won the race. */
+/* NULL is fine. */
 void st_unref(struct st_node *n);
 static inline void st_unrefp(struct st_node **n) { st_unref(*n); }
 #define _cleanup_node_ _cleanup_(st_unrefp)
