@@ -112,6 +112,8 @@ static bool bind(struct rpc_conn *c, struct cursor *in, bool alter, uint32_t cal
     uint32_t group = cursor_le32(in);
     uint8_t n = cursor_u8(in);
     cursor_skip(in, 3);
+    if (n > RPC_CONTEXTS_MAX) /* the answer is one fragment */
+        return false;
     if (!alter) {
         c->ncontexts = 0;
         c->max_xmit = MIN(MAX(recv, (uint16_t)FRAGMENT_MIN), (uint16_t)RPC_FRAGMENT_MAX);

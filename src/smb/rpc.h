@@ -39,7 +39,7 @@ const struct rpc_interface *rpc_interface_find(const char *pipe); /* NULL: no su
 
 #define RPC_FRAGMENT_MAX 4280 /* what everybody offers */
 #define RPC_REQUEST_MAX (64u << 10)
-#define RPC_CONTEXTS_MAX 8
+#define RPC_CONTEXTS_MAX 32
 struct rpc_conn {
     const struct rpc_interface *iface;
     uint16_t contexts[RPC_CONTEXTS_MAX]; /* accepted presentation context ids */
