@@ -148,7 +148,7 @@ enum st fs_lookup_fold(struct fs_req *q, struct st_node *dir, const char *name, 
 /* Called with dir's fsn lock held, after a change by us: `before` is dir's ctime before it. */
 void fs_casemap_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,
                         const char *added, size_t na);
-void fs_casemap_free(struct fs_casemap *m);
+void fs_casemap_free(struct fsn *f); /* of a directory whose node goes away */
 
 /* --- metadata in extended attributes (winmeta.c): loads fsn's cache for the node as seen in `a`. */
 enum st fs_meta_load(struct st_node *n, const struct st_attr *a);

@@ -29,7 +29,7 @@ void fsn_free(struct st_node *n)
     if (!f)
         return;
     n->fs = NULL;
-    fs_casemap_free(f->casemap);
+    fs_casemap_free(f);
     pthread_mutex_destroy(&f->lock);
     pthread_mutex_destroy(&f->meta_lock);
     free(f->sd);

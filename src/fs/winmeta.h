@@ -12,3 +12,6 @@ void fs_meta_unlock(struct fsn *f);
 void fs_meta_forget(struct st_node *n); /* after changing an extended attribute */
 enum st fs_meta_sparse(struct st_node *n, bool on);
 bool fs_dos_ok(enum st_type type, uint32_t dos);
+/* ea.c: ST_BADNAME or ST_FBIG when one of them cannot be; writing them, with the node's lock. */
+enum st fs_eas_check(const struct fs_ea *ea, size_t n);
+enum st fs_eas_write(struct st_node *n, const struct fs_ea *ea, size_t nea);
