@@ -66,8 +66,9 @@ void nfs3_encode_made(struct rpc_call *c, struct wbuf *w, enum st st); /* c->res
 void nfs3_post(struct nfs_call *c, struct st_node *n, struct nfs3_post *ret);
 /* The same where an operation failed before it looked. */
 void nfs3_wcc_complete(struct nfs_call *c, struct st_node *n, struct fs_wcc *wcc);
-/* Makes an object and fills in the reply. */
-enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, struct nfs3_made *res);
+/* Makes an object and fills in the reply. `args`: what is wrong with the arguments, told once the directory is known. */
+enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, enum st args,
+                  struct nfs3_made *res);
 
 /* --- Procedures. */
 extern const struct rpc_proc nfs3_proc_getattr, nfs3_proc_setattr, nfs3_proc_lookup, nfs3_proc_access, nfs3_proc_readlink,

@@ -9,14 +9,15 @@ struct args {
 };
 #define EXCLUSIVE_MODE 0600u /* until the SETATTR that follows */
 
-enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, struct nfs3_made *res)
+enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, enum st args,
+                  struct nfs3_made *res)
 {
     _cleanup_nfs_node_ struct st_node *dir = NULL;
     _cleanup_nfs_node_ struct st_node *n = NULL;
     enum st st = nfs_node(c, &where->dir, &dir);
     if (st != ST_OK)
         return st;
-    st = fs_make(&c->q, dir, where->name.p, where->name.n, m, &n, &res->attr.a, &res->dir);
+    st = args != ST_OK ? args : fs_make(&c->q, dir, where->name.p, where->name.n, m, &n, &res->attr.a, &res->dir);
     if (st == ST_OK) {
         res->attr.has = true;
         if (fs_handle(n, res->fh, &res->nfh) != ST_OK)
@@ -40,15 +41,13 @@ static void decode(struct cursor *in, void *args)
 static enum st run(struct rpc_call *rc)
 {
     const struct args *a = rc->args;
-    if (a->sattr.invalid)
-        return ST_INVAL;
     struct fs_make m = {.a = a->sattr.a, .set = a->sattr.set, .how = (enum fs_create_mode)a->how, .verifier = a->verf};
     m.a.type = ST_REG;
     if (a->how == FS_CREATE_EXCLUSIVE) {
         m.set = ST_SET_MODE;
         m.a.mode = EXCLUSIVE_MODE;
     }
-    return nfs3_make(nfs_call(rc), &a->where, &m, rc->res);
+    return nfs3_make(nfs_call(rc), &a->where, &m, a->sattr.invalid ? ST_INVAL : ST_OK, rc->res);
 }
 
 const struct rpc_proc nfs3_proc_create = {

@@ -8,15 +8,15 @@ struct args {
     uint32_t type;          /* MKNOD: ftype3 */
 };
 
-static enum st make(struct rpc_call *rc, enum st_type type, const char *target)
+static enum st make(struct rpc_call *rc, enum st_type type, const char *target, enum st wrong)
 {
     const struct args *a = rc->args;
-    if (a->sattr.invalid)
-        return ST_INVAL;
     struct fs_make m = {.a = a->sattr.a, .set = a->sattr.set & ~(uint32_t)ST_SET_SIZE, .target = target,
                         .how = FS_CREATE_GUARDED};
     m.a.type = type;
-    return nfs3_make(nfs_call(rc), &a->where, &m, rc->res);
+    if (wrong == ST_OK && a->sattr.invalid)
+        wrong = ST_INVAL;
+    return nfs3_make(nfs_call(rc), &a->where, &m, wrong, rc->res);
 }
 
 static void decode_mkdir(struct cursor *in, void *args)
@@ -26,7 +26,7 @@ static void decode_mkdir(struct cursor *in, void *args)
     nfs3_get_sattr(in, &a->sattr);
 }
 
-static enum st run_mkdir(struct rpc_call *rc) { return make(rc, ST_DIR, NULL); }
+static enum st run_mkdir(struct rpc_call *rc) { return make(rc, ST_DIR, NULL, ST_OK); }
 
 const struct rpc_proc nfs3_proc_mkdir = {
     .name = "MKDIR",
@@ -50,11 +50,11 @@ static enum st run_symlink(struct rpc_call *rc)
 {
     const struct args *a = rc->args;
     if (a->target.n == 0 || memchr(a->target.p, 0, a->target.n))
-        return ST_INVAL;
+        return make(rc, ST_LNK, NULL, ST_INVAL);
     if (a->target.n > NFS3_PATH_MAX)
-        return ST_NAMETOOLONG;
+        return make(rc, ST_LNK, NULL, ST_NAMETOOLONG);
     const char *target = arena_strndup(&rc->arena, a->target.p, a->target.n);
-    return target ? make(rc, ST_LNK, target) : ST_NOMEM;
+    return make(rc, ST_LNK, target, target ? ST_OK : ST_NOMEM);
 }
 
 const struct rpc_proc nfs3_proc_symlink = {
@@ -85,7 +85,8 @@ static enum st run_mknod(struct rpc_call *rc)
 {
     static const uint8_t types[] = {[NF3BLK] = ST_BLK, [NF3CHR] = ST_CHR, [NF3SOCK] = ST_SOCK, [NF3FIFO] = ST_FIFO};
     const struct args *a = rc->args;
-    return types[a->type] ? make(rc, (enum st_type)types[a->type], NULL) : ST_BADTYPE;
+    enum st_type type = (enum st_type)types[a->type];
+    return make(rc, type, NULL, type ? ST_OK : ST_BADTYPE);
 }
 
 const struct rpc_proc nfs3_proc_mknod = {

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -108,6 +109,7 @@ static inline int peer_connect(uint16_t port)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return fd;
 }
 static inline void peer_write(int fd, const void *p, size_t n)
