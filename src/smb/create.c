@@ -255,6 +255,7 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->fso = res.open;
     o->fso->owner = o;
     o->oplock_level = oplock_level(s, res.lease);
+    o->lease_v2 = s->cx.lease_version == 2;
     memcpy(o->lease_key, s->cx.lease_key, 16);
     smb_open_publish(o);
     create_encode(r, s, &res);

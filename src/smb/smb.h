@@ -35,7 +35,7 @@ enum smb_command { SMB2_NEGOTIATE, SMB2_SESSION_SETUP, SMB2_LOGOFF, SMB2_TREE_CO
                    SMB2_QUERY_DIRECTORY, SMB2_CHANGE_NOTIFY, SMB2_QUERY_INFO, SMB2_SET_INFO, SMB2_OPLOCK_BREAK,
                    SMB2_COMMANDS };
 enum { SMB2_FLAGS_SERVER_TO_REDIR = 1, SMB2_FLAGS_ASYNC_COMMAND = 2, SMB2_FLAGS_RELATED_OPERATIONS = 4,
-       SMB2_FLAGS_SIGNED = 8, SMB2_FLAGS_DFS_OPERATIONS = 0x10000000, SMB2_FLAGS_REPLAY_OPERATION = 0x20000000 };
+       SMB2_FLAGS_SIGNED = 8, SMB2_FLAGS_PRIORITY_MASK = 0x70, SMB2_FLAGS_DFS_OPERATIONS = 0x10000000, SMB2_FLAGS_REPLAY_OPERATION = 0x20000000 };
 #define SMB2_HEADER 64
 
 struct smb_config {
@@ -61,9 +61,17 @@ struct smb_server {
     struct hash sessions;   /* by session id */
     struct hash opens;      /* every open of the server by volatile file id */
     struct list conns;
+    struct hash leases;     /* lease keys in use (break_notify.c) */
     struct listener *listener;
+    struct smb_home *homes; /* one per loop (server.c) */
+    size_t nhomes;
     _Atomic uint64_t next_id;
+    _Atomic uint32_t nsessions;
     struct fs_sink sink;
+    bool stopping;
+    uint32_t alive;         /* connections and sessions not yet ended; under `alive_lock` */
+    pthread_mutex_t alive_lock;
+    pthread_cond_t alive_cond;
 };
 
 struct smb_keys { /* derived per session and channel, [MS-SMB2] 3.1.4.2 */
@@ -75,17 +83,27 @@ struct smb_conn {
     struct smb_server *srv;
     struct conn *net;
     struct list in_server;
+    struct smb_home *home; /* of its loop */
     uint16_t dialect; /* 0: before NEGOTIATE */
+    bool wildcard;    /* answered an SMB1 negotiate with "2.???": one more NEGOTIATE follows */
     uint32_t client_caps;
     uint16_t client_security_mode;
     uint8_t client_guid[16];
     uint16_t cipher, signing_alg, hash_alg; /* 2.2.3.1: 0 = none */
+    unsigned contexts;                      /* negotiate_contexts.c */
     uint8_t preauth[64];                    /* SHA-512 chain of 3.1.1 */
     bool multi_credit;
+    uint32_t server_caps;
+    uint16_t server_security_mode;
+    uint64_t client_id;     /* coherence's number of the client */
+    struct list auths;      /* logons under way: smb_auth (session_setup.c) */
+    struct timer logon_timer;
+    uint32_t nasync;        /* requests that got an interim response */
+    uint64_t next_async;
+    bool authenticated;     /* had a valid session: may send encrypted messages and large ones */
     struct list requests;   /* all live smb_req, for CANCEL and for closing */
     struct list sessions;   /* smb_channel: session and this connection's signing key */
     struct smb_credits *credits; /* message id window (credits.c) */
-    struct crypto_ctx *crypto;   /* reusable cipher and MAC contexts (crypto.c) */
     _Atomic uint32_t refs;
 };
 
@@ -98,23 +116,31 @@ struct smb_session {
     _Atomic uint32_t refs;
     pthread_mutex_t lock; /* trees, channels, authentication */
     struct fs_cred cred;
-    bool guest, anonymous, encrypt, signing_required;
+    bool guest, anonymous, signing_required;
+    bool encrypt;         /* every message must be encrypted */
     uint16_t dialect;
-    uint16_t cipher;
+    uint16_t cipher, signing_alg;
+    uint8_t client_guid[16];
     struct smb_keys keys;
+    _Atomic uint64_t nonce; /* of the server's encrypted messages: one key for all channels */
     struct list channels; /* smb_channel */
     struct list trees;    /* smb_tree */
     uint32_t next_tree, ntrees;
     _Atomic uint32_t nopens;
     uint64_t created_at;
-    struct list auth;     /* exchanges under way (session_setup.c) */
+    struct list opens;    /* smb_open */
+    struct task teardown; /* closes what is open, on the pool (session.c) */
 };
 /* A session on a connection (more than one with multichannel). */
 struct smb_channel {
     struct list in_conn, in_session;
     struct smb_conn *conn;
     struct smb_session *session; /* a reference */
-    uint8_t signing_key[16];
+    uint32_t refs;               /* the connection's loop only: the list's one, and requests' */
+    bool binding;                /* its logon is under way: good for SESSION_SETUP only */
+    struct smb_signer *signer;   /* NULL before the logon is complete (crypto.h) */
+    struct smb_sealer *seal, *unseal;
+    char who[64];                /* "ann@10.0.0.7:51234", for co_party */
 };
 
 struct smb_tree {
@@ -138,10 +164,18 @@ struct smb_open {
     struct fs_open *fso;         /* NULL: a pipe */
     struct smb_pipe *pipe;
     struct fs_req *waiting_notify; /* CHANGE_NOTIFY in order */
+    struct list in_session;      /* under the session's lock */
+    struct list waiting;         /* parked requests to wake when it is closed; under `lock` */
+    pthread_mutex_t lock;
+    struct smb_lease *lease;     /* break_notify.c; NULL: an oplock or nothing */
+    struct co_key break_key;     /* file of the oplock break under way; under `lock` */
+    bool breaking, lease_v2;
     uint8_t oplock_level;        /* SMB2_OPLOCK_LEVEL_* as granted */
     uint8_t lease_key[16];
     uint8_t create_guid[16];
     uint64_t resume_key[3];
+    uint8_t lock_sequence[64];   /* [MS-SMB2] 3.3.1.10 LockSequenceArray, +1: 0 = not valid (lock.c) */
+    uint32_t ea_index;           /* where the next FileFullEaInformation query goes on (info_lists.c) */
     _Atomic uint32_t refs;       /* the table's one, and one per request using it */
     _Atomic bool closed;
 };
@@ -154,23 +188,36 @@ struct smb_req {
     struct list in_conn;
     struct msg msg;              /* the received bytes (decrypted in place when sealed) */
     bool sealed;                 /* came encrypted: the reply is encrypted, no signatures inside */
-    uint64_t sealed_session;
+    struct smb_channel *sealed_channel; /* whose keys; reference or NULL */
     size_t next;                 /* chain cursor: offset in msg of the current command's header */
 
     /* The current command. */
     struct cursor in;
     enum smb_command command;
     uint32_t flags;              /* of the request's header */
-    uint16_t credit_charge, credit_request;
+    uint16_t credit_charge, credit_request, channel_sequence;
     uint64_t message_id;
     struct smb_session *session; /* reference or NULL */
     struct smb_tree *tree;       /* reference or NULL */
     struct co_party party;       /* filled in from connection and session; handlers set open and lease */
-    void *scratch;               /* the handler's, from the arena; survives re-runs, NULL when a command starts */
+    void *scratch;               /* the handler's, from the arena; survives re-runs, NULL when a command starts. While
+                                  * it is set a parked message is not moved, so it may point into it */
+    const struct smb_handler *handler; /* dispatch.c */
+    enum { SMB_BEGIN, SMB_RUN, SMB_FINISH } phase;
+    struct smb_channel *channel; /* reference or NULL */
+    struct smb_open *opens[2];   /* what smb_open_find() and smb_open_new() gave: dropped when the command is done */
+    struct list in_open;         /* of opens[0], while parked */
+    uint64_t wire_session;       /* ids for the response's header: handlers that make one set it */
+    uint32_t wire_tree;
+    size_t here;                 /* offset in msg of the current command's header */
 
     /* The reply under construction: the chain's responses one after another. */
     struct wbuf out;
+    size_t out_base;             /* where the first response starts, behind framing and room for encryption */
     size_t out_header, out_body; /* positions of the current response */
+    size_t last_header, last_end; /* the one before, complete but for NextCommand and signature; last_end 0: none */
+    struct smb_channel *last_channel; /* signs it; reference or NULL */
+    uint8_t *preauth, *preauth_next; /* hash that takes in the last, the current response (3.1.1), or NULL */
     bool has_body;
     uint32_t status;
 
@@ -183,7 +230,8 @@ struct smb_req {
     uint64_t async_id;
     struct timer pending_timer;  /* sends it */
     _Atomic bool cancelled;      /* CANCEL, or the connection is gone: handlers return STATUS_CANCELLED when woken */
-    bool no_reply, sign;
+    uint32_t abort_status;       /* what a cancelled request answers */
+    bool no_reply, sign, held, waited, started;
 };
 
 /* Status map: the only one (status.c). */
@@ -201,7 +249,11 @@ struct smb_open *smb_open_ref(struct smb_open *o);
 void smb_open_unref(struct smb_open *o);
 /* Takes it out of the table and closes what is behind it. False: somebody else did. */
 bool smb_open_close(struct smb_req *r /* or NULL */, struct smb_open *o, struct fs_attr *attr);
-/* An output buffer of at most `max` bytes within r->out: info levels write through it; see info.h. */
+/* The open with these ids if the request's session may use it: a reference for the caller, or NULL (resume keys). */
+struct smb_open *smb_open_get(struct smb_req *r, uint64_t persistent_id, uint64_t volatile_id);
+/* FSCTL_VALIDATE_NEGOTIATE_INFO ([MS-SMB2] 3.3.5.15.12): reads the request's input, writes the 24 bytes of the answer.
+ * Anything but STATUS_SUCCESS: the connection is being closed, nothing is answered. */
+uint32_t smb_validate_negotiate(struct smb_req *r, struct cursor in, struct wbuf *out);
 
 /* Starts the server: listening, accepting. `srv` is filled in by the caller up to `pool`. 0 or -errno. */
 int smb_server_start(struct smb_server *srv, struct loop **loops, size_t nloops, const char *listen);
@@ -209,6 +261,7 @@ uint16_t smb_server_port(const struct smb_server *srv);
 void smb_server_stop(struct smb_server *srv); /* closes connections, sessions, opens */
 
 /* Command handlers. */
+uint32_t smb_cancel(struct smb_req *r);
 uint32_t smb_negotiate(struct smb_req *r);
 uint32_t smb_session_setup(struct smb_req *r);
 uint32_t smb_logoff(struct smb_req *r);

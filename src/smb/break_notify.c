@@ -1,0 +1,253 @@
+/* break_notify.c - break notifications: from the engine's events to the right connection ([MS-SMB2] 3.3.4.6, 3.3.4.7,
+ * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
+ *
+ * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
+ * the holder's. A holder without a connection gets no notice; its opens are being closed. */
+#include "internal.h"
+#include "fs/open.h"
+
+#define SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED 1
+
+struct smb_lease {
+    struct hash_link by_key;
+    uint64_t client;
+    uint8_t key[16];
+    struct co_key file;
+    uint32_t opens;
+};
+
+uint64_t smb_client_id(const uint8_t guid[16])
+{
+    return hash_bytes(guid, 16) | 1; /* 0 is nobody */
+}
+
+static uint64_t lease_hash(uint64_t client, const uint8_t key[16])
+{
+    uint8_t both[24];
+    put_le64(both, client);
+    memcpy(both + 8, key, 16);
+    return hash_bytes(both, sizeof both);
+}
+
+static struct smb_lease *lease_find(struct smb_server *srv, uint64_t client, const uint8_t key[16])
+{
+    for (struct hash_link *l = hash_first(&srv->leases, lease_hash(client, key)); l; l = hash_next(l)) {
+        struct smb_lease *e = container_of(l, struct smb_lease, by_key);
+        if (e->client == client && memcmp(e->key, key, 16) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+void smb_lease_join(struct smb_open *o)
+{
+    struct smb_server *srv = o->srv;
+    uint64_t client = o->fso->party.client;
+    pthread_rwlock_wrlock(&srv->lock);
+    struct smb_lease *e = lease_find(srv, client, o->lease_key);
+    if (!e && (e = calloc(1, sizeof *e))) {
+        e->client = client;
+        memcpy(e->key, o->lease_key, 16);
+        e->file = fs_node_key(o->fso->node);
+        hash_insert(&srv->leases, &e->by_key, lease_hash(client, e->key));
+    }
+    if (e)
+        e->opens++;
+    o->lease = e; /* NULL: acknowledgements are refused, and the break ends by its timeout */
+    pthread_rwlock_unlock(&srv->lock);
+}
+
+void smb_lease_leave(struct smb_open *o)
+{
+    pthread_rwlock_wrlock(&o->srv->lock);
+    if (o->lease && !--o->lease->opens) {
+        hash_remove(&o->srv->leases, &o->lease->by_key);
+        free(o->lease);
+    }
+    o->lease = NULL;
+    pthread_rwlock_unlock(&o->srv->lock);
+}
+
+bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[16], struct co_key *ret)
+{
+    pthread_rwlock_rdlock(&srv->lock);
+    struct smb_lease *e = lease_find(srv, client, key);
+    if (e)
+        *ret = e->file;
+    pthread_rwlock_unlock(&srv->lock);
+    return e;
+}
+
+/* --- On the loop. */
+struct notice {
+    struct task task;
+    struct smb_conn *conn;
+    uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
+    bool drop, lease, ack;
+    uint64_t open;
+    uint8_t key[16], from, to;
+    uint16_t epoch;
+};
+
+static void put_oplock_break(struct wbuf *w, const struct notice *n)
+{
+    wbuf_le16(w, 24);
+    wbuf_u8(w, n->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE);
+    wbuf_zero(w, 5);
+    wbuf_le64(w, n->open);
+    wbuf_le64(w, n->open);
+}
+
+static void put_lease_break(struct wbuf *w, const struct notice *n)
+{
+    wbuf_le16(w, 44);
+    wbuf_le16(w, n->epoch);
+    wbuf_le32(w, n->ack ? SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED : 0);
+    wbuf_put(w, n->key, 16);
+    wbuf_le32(w, n->from);
+    wbuf_le32(w, n->to);
+    wbuf_zero(w, 12); /* BreakReason, AccessMaskHint, ShareMaskHint */
+}
+
+static void send_notice(struct task *t)
+{
+    struct notice *n = container_of(t, struct notice, task);
+    struct smb_conn *c = n->conn;
+    if (n->drop) {
+        conn_close(c->net);
+    } else if (!c->net->is_closed) {
+        struct smb_channel *ch = n->session ? smb_channel_find(c, n->session) : NULL;
+        struct smb_channel *seal = ch && ch->session->encrypt && ch->seal ? ch : NULL;
+        struct wbuf w;
+        wbuf_init(&w, 256, 4096);
+        wbuf_zero(&w, SMB_FRAMING + (seal ? SMB2_TRANSFORM_HEADER : 0));
+        wbuf_be32(&w, SMB2_PROTOCOL_ID);
+        wbuf_le16(&w, SMB2_HEADER);
+        wbuf_zero(&w, 6); /* CreditCharge, Status */
+        wbuf_le16(&w, SMB2_OPLOCK_BREAK);
+        wbuf_le16(&w, 0);
+        wbuf_le32(&w, SMB2_FLAGS_SERVER_TO_REDIR);
+        wbuf_le32(&w, 0);
+        wbuf_le64(&w, UINT64_MAX); /* MessageId of what nobody asked for; never signed */
+        wbuf_zero(&w, 32);
+        if (n->lease)
+            put_lease_break(&w, n);
+        else
+            put_oplock_break(&w, n);
+        smb_send(c, &w, seal);
+    }
+    smb_conn_unref(c);
+    free(n);
+}
+
+/* --- From any thread. */
+static struct smb_conn *conn_of_session(struct smb_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct smb_channel *ch = list_first(&s->channels, struct smb_channel, in_session);
+    struct smb_conn *c = ch ? smb_conn_ref(ch->conn) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
+
+static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
+{
+    struct smb_conn *c, *found = NULL;
+    pthread_rwlock_rdlock(&srv->lock);
+    list_each(c, &srv->conns, in_server)
+        if (c->client_id == client && c->dialect) {
+            found = smb_conn_ref(c);
+            break;
+        }
+    pthread_rwlock_unlock(&srv->lock);
+    return found;
+}
+
+static void on_break(struct smb_server *srv, const struct co_event *ev)
+{
+    struct smb_open *o = smb_open_by_number(srv, ev->party.open);
+    bool lease = ev->lease_kind == CO_LEASE;
+    if (lease) {
+        pthread_rwlock_wrlock(&srv->lock);
+        struct smb_lease *e = lease_find(srv, ev->party.client, ev->party.lease);
+        if (e)
+            e->file = ev->key; /* a stream's differs from the node's */
+        pthread_rwlock_unlock(&srv->lock);
+    } else if (o) {
+        pthread_mutex_lock(&o->lock);
+        o->break_key = ev->key;
+        o->breaking = true;
+        o->oplock_level = ev->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE;
+        pthread_mutex_unlock(&o->lock);
+    }
+    struct smb_conn *c = o ? conn_of_session(o->session) : NULL;
+    if (!c)
+        c = conn_of_client(srv, ev->party.client);
+    struct notice *n = c ? calloc(1, sizeof *n) : NULL;
+    if (n) {
+        *n = (struct notice){.task.fn = send_notice, .conn = c, .session = o && !lease ? o->session->id : 0, .lease = lease,
+                             .ack = ev->ack, .open = ev->party.open, .from = ev->from, .to = ev->to,
+                             .epoch = !o || o->lease_v2 ? ev->epoch : 0};
+        memcpy(n->key, ev->party.lease, 16);
+        loop_post(c->home->loop, &n->task);
+    } else if (c) {
+        smb_conn_unref(c);
+    }
+    smb_open_unref(o);
+}
+
+static void on_drop(struct smb_server *srv, const struct co_event *ev)
+{
+    struct smb_conn *c = conn_of_client(srv, ev->party.client);
+    struct notice *n = c ? calloc(1, sizeof *n) : NULL;
+    if (n) {
+        *n = (struct notice){.task.fn = send_notice, .conn = c, .drop = true};
+        loop_post(c->home->loop, &n->task);
+    } else if (c) {
+        smb_conn_unref(c);
+    }
+}
+
+struct voiding {
+    struct task task;
+    struct smb_open *open;
+};
+
+static void void_on_pool(struct task *t)
+{
+    struct voiding *v = container_of(t, struct voiding, task);
+    smb_open_close(NULL, v->open, NULL);
+    smb_open_unref(v->open);
+    free(v);
+}
+
+static void on_void(struct smb_server *srv, const struct co_event *ev)
+{
+    struct smb_open *o = smb_open_by_number(srv, ev->party.open);
+    struct voiding *v = o ? calloc(1, sizeof *v) : NULL;
+    if (!v) {
+        smb_open_unref(o);
+        return;
+    }
+    v->task.fn = void_on_pool;
+    v->open = o;
+    pool_run(srv->pool, &v->task);
+}
+
+void smb_sink_event(void *arg, const struct co_event *ev)
+{
+    struct smb_server *srv = arg;
+    switch (ev->kind) {
+    case CO_EV_BREAK:
+        on_break(srv, ev);
+        break;
+    case CO_EV_VOID:
+        on_void(srv, ev);
+        break;
+    case CO_EV_DROP:
+        on_drop(srv, ev);
+        break;
+    case CO_EV_CONFLICT:
+        break;
+    }
+}

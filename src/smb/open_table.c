@@ -1,0 +1,203 @@
+/* open_table.c - opens: ids, limits, lookups, closing ([MS-SMB2] 3.3.1.10).
+ *
+ * References: the table's, the session's list has none of its own (an open leaves list and table together), and one per
+ * request that uses it. What is behind an open is closed once, by whoever takes it out of the table; requests that were
+ * waiting on it are woken then. */
+#include "internal.h"
+#include "fs/open.h"
+#include "pipe.h"
+
+struct smb_open *smb_open_ref(struct smb_open *o)
+{
+    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+    return o;
+}
+
+void smb_open_unref(struct smb_open *o)
+{
+    if (!o || atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    fs_open_unref(o->fso);
+    smb_pipe_free(o->pipe);
+    atomic_fetch_sub(&o->session->nopens, 1);
+    smb_tree_unref(o->tree);
+    smb_session_unref(o->session);
+    pthread_mutex_destroy(&o->lock);
+    free(o);
+}
+
+struct smb_open *smb_open_new(struct smb_req *r)
+{
+    struct smb_session *s = r->session;
+    if (atomic_fetch_add(&s->nopens, 1) >= s->srv->cfg.max_opens) {
+        atomic_fetch_sub(&s->nopens, 1);
+        return NULL;
+    }
+    struct smb_open *o = calloc(1, sizeof *o);
+    if (!o) {
+        atomic_fetch_sub(&s->nopens, 1);
+        return NULL;
+    }
+    o->srv = s->srv;
+    atomic_init(&o->refs, 1);
+    list_init(&o->in_session);
+    list_init(&o->waiting);
+    pthread_mutex_init(&o->lock, NULL);
+    o->session = smb_session_ref(s);
+    o->tree = r->tree;
+    atomic_fetch_add_explicit(&o->tree->refs, 1, memory_order_relaxed);
+    do
+        o->volatile_id = atomic_fetch_add(&s->srv->next_id, 1);
+    while (!o->volatile_id || o->volatile_id == UINT64_MAX);
+    o->persistent_id = o->volatile_id;
+    return o;
+}
+
+/* A session or tree that ended while the open was being made closes it again at once. */
+void smb_open_publish(struct smb_open *o)
+{
+    struct smb_server *srv = o->srv;
+    smb_open_ref(o); /* the table's */
+    if (o->fso)
+        fs_open_ref(o->fso); /* fs_close() takes fs_open()'s; ours goes with the last request that uses it */
+    if (o->fso && o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE)
+        smb_lease_join(o);
+    pthread_rwlock_wrlock(&srv->lock);
+    hash_insert(&srv->opens, &o->by_id, hash_u64(o->volatile_id));
+    pthread_rwlock_unlock(&srv->lock);
+    pthread_mutex_lock(&o->session->lock);
+    bool late = o->session->state == SMB_SESSION_GONE || o->tree->gone;
+    if (!late)
+        list_append(&o->session->opens, &o->in_session);
+    pthread_mutex_unlock(&o->session->lock);
+    if (late)
+        smb_open_close(NULL, o, NULL);
+}
+
+static struct smb_open *lookup(struct smb_server *srv, uint64_t persistent_id, uint64_t volatile_id)
+{
+    struct smb_open *found = NULL;
+    pthread_rwlock_rdlock(&srv->lock);
+    for (struct hash_link *l = hash_first(&srv->opens, hash_u64(volatile_id)); l && !found; l = hash_next(l)) {
+        struct smb_open *o = container_of(l, struct smb_open, by_id);
+        if (o->volatile_id == volatile_id && o->persistent_id == persistent_id)
+            found = smb_open_ref(o);
+    }
+    pthread_rwlock_unlock(&srv->lock);
+    return found;
+}
+
+struct smb_open *smb_open_get(struct smb_req *r, uint64_t persistent_id, uint64_t volatile_id)
+{
+    struct smb_open *o = lookup(r->conn->srv, persistent_id, volatile_id);
+    if (o && o->session == r->session && !o->closed)
+        return o;
+    smb_open_unref(o);
+    return NULL;
+}
+
+struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id)
+{
+    return lookup(srv, volatile_id, volatile_id);
+}
+
+/* Keeps it for the request; `o` is a reference. */
+static struct smb_open *keep(struct smb_req *r, struct smb_open *o)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->opens); i++)
+        if (!r->opens[i]) {
+            r->opens[i] = o;
+            return o;
+        }
+    smb_open_unref(o);
+    return NULL;
+}
+
+struct smb_open *smb_open_find(struct smb_req *r)
+{
+    uint64_t persistent_id = cursor_le64(&r->in), volatile_id = cursor_le64(&r->in);
+    struct smb_open *o;
+    if ((r->flags & SMB2_FLAGS_RELATED_OPERATIONS) && r->chain_open)
+        o = r->chain_open->closed ? NULL : smb_open_ref(r->chain_open);
+    else
+        o = smb_open_get(r, persistent_id, volatile_id);
+    if (o && (o->tree != r->tree || o->session != r->session)) {
+        smb_open_unref(o);
+        o = NULL;
+    }
+    if (!o)
+        return NULL;
+    if (r->chain_open != o) {
+        smb_open_unref(r->chain_open);
+        r->chain_open = smb_open_ref(o);
+    }
+    return keep(r, o);
+}
+
+static void wake_waiting(struct smb_open *o)
+{
+    struct smb_req *r;
+    pthread_mutex_lock(&o->lock);
+    list_each(r, &o->waiting, in_open)
+        job_wake(&r->job);
+    pthread_mutex_unlock(&o->lock);
+}
+
+bool smb_open_close(struct smb_req *r, struct smb_open *o, struct fs_attr *attr)
+{
+    struct smb_server *srv = o->srv;
+    if (atomic_exchange(&o->closed, true))
+        return false;
+    pthread_rwlock_wrlock(&srv->lock);
+    hash_remove(&srv->opens, &o->by_id);
+    pthread_rwlock_unlock(&srv->lock);
+    pthread_mutex_lock(&o->session->lock);
+    list_remove(&o->in_session);
+    pthread_mutex_unlock(&o->session->lock);
+    if (o->lease)
+        smb_lease_leave(o);
+    if (o->fso && r) {
+        fs_close(&r->fs, o->fso, attr);
+    } else if (o->fso) {
+        struct arena arena;
+        struct fs_req q;
+        arena_init(&arena);
+        fs_req_init(&q, srv->fs, NULL, &arena);
+        q.share = o->fso->share;
+        q.cred = &o->fso->cred;
+        q.party = &o->fso->party;
+        q.may_block = true;
+        fs_close(&q, o->fso, attr);
+        arena_reset(&arena);
+    }
+    wake_waiting(o);
+    smb_open_unref(o); /* the table's */
+    return true;
+}
+
+void smb_open_wait(struct smb_req *r)
+{
+    struct smb_open *o = r->opens[0];
+    if (!o)
+        return;
+    pthread_mutex_lock(&o->lock);
+    list_remove(&r->in_open);
+    list_append(&o->waiting, &r->in_open);
+    pthread_mutex_unlock(&o->lock);
+    if (o->closed) /* before it was listed: nobody else would wake it */
+        job_wake(&r->job);
+}
+
+void smb_open_nowait(struct smb_req *r)
+{
+    struct smb_open *o = r->opens[0];
+    if (!o)
+        return;
+    pthread_mutex_lock(&o->lock);
+    list_remove(&r->in_open);
+    pthread_mutex_unlock(&o->lock);
+    if (r->phase == SMB_RUN) {
+        smb_open_unref(o);
+        r->opens[0] = NULL;
+    }
+}
