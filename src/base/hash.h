@@ -15,7 +15,8 @@ struct hash {
 /* Returns ST_OK's 0 or -ENOMEM. `slots` is rounded up to a power of two. */
 int hash_init(struct hash *h, size_t slots);
 void hash_done(struct hash *h); /* frees the slots, not the entries */
-void hash_insert(struct hash *h, struct hash_link *e, uint64_t hash); /* never fails: a table that cannot grow gets longer chains */
+/* Never fails: a table that cannot grow gets longer chains. */
+void hash_insert(struct hash *h, struct hash_link *e, uint64_t hash);
 void hash_remove(struct hash *h, struct hash_link *e);
 /* First entry with this hash, or NULL; then the following ones. */
 struct hash_link *hash_first(const struct hash *h, uint64_t hash);

@@ -31,7 +31,11 @@ static inline uint8_t *wbuf_room(struct wbuf *w, size_t n)
     }
     return wbuf_grow(w, n);
 }
-static inline void wbuf_cut(struct wbuf *w, size_t len) { if (w->blk && len < w->blk->len) w->blk->len = (uint32_t)len; }
+static inline void wbuf_cut(struct wbuf *w, size_t len)
+{
+    if (w->blk && len < w->blk->len)
+        w->blk->len = (uint32_t)len;
+}
 static inline void wbuf_put(struct wbuf *w, const void *data, size_t n)
 {
     uint8_t *p = wbuf_room(w, n);
@@ -66,6 +70,13 @@ WBUF_WRITE(uint32_t, be32, 4, put_be32)
 WBUF_WRITE(uint64_t, be64, 8, put_be64)
 #undef WBUF_WRITE
 #undef WBUF_PUT8
-static inline void wbuf_patch_le16(struct wbuf *w, size_t pos, uint16_t v) { if (!w->bad) put_le16(wbuf_at(w, pos), v); }
-static inline void wbuf_patch_le32(struct wbuf *w, size_t pos, uint32_t v) { if (!w->bad) put_le32(wbuf_at(w, pos), v); }
-static inline void wbuf_patch_be32(struct wbuf *w, size_t pos, uint32_t v) { if (!w->bad) put_be32(wbuf_at(w, pos), v); }
+#define WBUF_PATCH(type, suffix, put)                                                                                  \
+    static inline void wbuf_patch_##suffix(struct wbuf *w, size_t pos, type v)                                         \
+    {                                                                                                                  \
+        if (!w->bad)                                                                                                   \
+            put(wbuf_at(w, pos), v);                                                                                   \
+    }
+WBUF_PATCH(uint16_t, le16, put_le16)
+WBUF_PATCH(uint32_t, le32, put_le32)
+WBUF_PATCH(uint32_t, be32, put_be32)
+#undef WBUF_PATCH

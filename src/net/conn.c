@@ -1,5 +1,5 @@
-/* conn.c - the life of a connection: opening, limits, timeouts, closing, references. Receiving is in conn_recv.c, sending
- * in conn_send.c.
+/* conn.c - the life of a connection: opening, limits, timeouts, closing, references. Receiving is in conn_recv.c,
+ * sending in conn_send.c.
  *
  * References: one is the owner's, one is net's own, dropped after closed() was called; so whoever drops the last one
  * finds a connection that no loop knows any more, and may be any thread. A queued work task holds one too. The flush

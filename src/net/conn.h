@@ -94,8 +94,8 @@ int listener_open(struct loop **loops, size_t nloops, const char *addr, const st
 uint16_t listener_port(const struct listener *li);
 void listener_close(struct listener *li); /* no accept() runs afterwards; not on a loop's thread */
 
-/* Datagrams, on one loop. fn gets each datagram; the bytes are valid during the call. An answer sent from within fn comes
- * from the address that was asked. Open and close on any thread that is no other loop's. */
+/* Datagrams, on one loop. fn gets each datagram; the bytes are valid during the call. An answer sent from within fn
+ * comes from the address that was asked. Open and close on any thread that is no other loop's. */
 struct udp;
 int udp_open(struct loop *l, const char *addr, void (*fn)(void *arg, struct udp *u, const uint8_t *p, size_t n,
              const struct sockaddr_storage *from), void *arg, struct udp **ret);

@@ -63,7 +63,7 @@ static struct msg conn_take_message(struct conn_priv *p, uint32_t n)
     return m;
 }
 
-/* True: there is a whole message of *ret_len bytes. Otherwise `need` says what is known, or the connection is closed. */
+/* True: there is a whole message of *ret_len bytes. Else `need` says what is known, or the connection is closed. */
 static bool conn_frame(struct conn *c, uint32_t *ret_len)
 {
     struct conn_priv *p = c->priv;

@@ -56,8 +56,8 @@ void listener_conn_gone(struct listener_slot *s)
     listener_unref(s->li);
 }
 
-/* On the receiving loop. The connection was counted when it was accepted; conn_open() takes that over, and when accept()
- * did not call it the connection is gone. */
+/* On the receiving loop. The connection was counted when it was accepted; conn_open() takes that over, and when
+ * accept() did not call it the connection is gone. */
 static void listener_give(struct listener_slot *s, struct loop *l, int fd, const struct sockaddr_storage *peer)
 {
     l->accepting = s;

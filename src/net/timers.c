@@ -1,4 +1,5 @@
-/* timers.c - a pairing heap of timers, the earliest at its root (Fredman, Sedgewick, Sleator, Tarjan: "The pairing heap").
+/* timers.c - a pairing heap of timers, the earliest at its root (Fredman, Sedgewick, Sleator, Tarjan: "The pairing
+ * heap").
  *
  * `prev` is the parent for a first child and the left sibling for the others. Knows nothing of loops. */
 #include "internal.h"
