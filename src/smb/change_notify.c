@@ -84,7 +84,7 @@ static uint32_t notify_run(struct smb_req *r, struct notify_state *s)
         return STATUS_CANCELLED;
     const struct fs_change *changes = NULL;
     size_t n = 0;
-    smb_act_for(r, s->open);
+    smb_act_again(r, s->open);
     enum st st = fs_notify(&r->fs, s->open->fso, s->filter, s->tree, s->max, &changes, &n);
     if (st == ST_OK || st == ST_TOOMANY)
         return notify_encode(r, s, changes, st == ST_OK ? n : 0);

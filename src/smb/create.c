@@ -158,10 +158,9 @@ static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
     a->nsd = s->cx.nsd;
     a->ea = s->cx.ea;
     a->nea = s->cx.nea;
-    struct smb_open *o = smb_open_new(r);
-    if (!o)
+    s->open = smb_open_new(r);
+    if (!s->open)
         return STATUS_INSUFFICIENT_RESOURCES;
-    s->open = smb_open_ref(o); /* the request's own reference ends with each run */
     r->party.open = s->open->volatile_id;
     return STATUS_SUCCESS;
 }
@@ -255,6 +254,7 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->fso = res.open;
     o->fso->owner = o;
     o->oplock_level = oplock_level(s, res.lease);
+    o->lease_v2 = s->cx.lease_version == 2;
     o->lease_v2 = s->cx.lease_version == 2;
     memcpy(o->lease_key, s->cx.lease_key, 16);
     smb_open_publish(o);

@@ -32,6 +32,13 @@ void smb_act_for(struct smb_req *r, struct smb_open *o)
     r->fs.read_only = o->tree->read_only;
 }
 
+void smb_act_again(struct smb_req *r, struct smb_open *o)
+{
+    if (!r->opens[0])
+        r->opens[0] = smb_open_ref(o);
+    smb_act_for(r, o);
+}
+
 uint32_t smb_any_open(struct smb_req *r, struct smb_open **ret)
 {
     struct smb_open *o = smb_open_find(r);

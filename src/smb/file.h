@@ -17,6 +17,8 @@ static inline uint64_t smb_alloc(const struct fs_attr *a) { return a->st.type ==
 uint32_t smb_any_open(struct smb_req *r, struct smb_open **ret);  /* file or pipe */
 uint32_t smb_file_open(struct smb_req *r, struct smb_open **ret); /* STATUS_INVALID_DEVICE_REQUEST for a pipe */
 void smb_act_for(struct smb_req *r, struct smb_open *o);
+/* The same on each run of a handler that keeps the open over its runs: closing it wakes the request. */
+void smb_act_again(struct smb_req *r, struct smb_open *o);
 
 /* A path from the wire, split into the file's path and a stream's name. */
 struct smb_path {

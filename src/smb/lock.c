@@ -111,7 +111,7 @@ static uint32_t lock_run(struct smb_req *r, struct lock_state *s)
     if (r->cancelled)
         return STATUS_CANCELLED;
     struct fs_open *o = s->open->fso;
-    smb_act_for(r, s->open);
+    smb_act_again(r, s->open);
     enum st st = fs_lock(&r->fs, o->node, o, s->ranges, s->n, s->wait, false);
     return st == ST_LOCK_DENIED || st == ST_LOCK_CONFLICT ? STATUS_LOCK_NOT_GRANTED : smb_status(st);
 }
