@@ -137,6 +137,9 @@ void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, 
 /* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
  * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */
 void fs_notify_cancel(struct fs_req *q); /* q no longer waits for changes (notify.c) */
+void fs_watch_close(struct fs_open *o);        /* its watch ends: those who wait get ST_CLOSED */
+void fs_watch_gone(struct st_node *dir);       /* is deleted, or about to be: those who wait look again */
+bool fs_dir_empty(struct st_node *n);          /* close.c */
 /* The same for a change to a node whose name is only known through an open, or not at all (NFSv3 WRITE): finds the
  * directory cheaply (only when somebody watches anything at all). */
 void fs_tell_node(struct fs_req *q, struct st_node *node, struct fs_open *o, uint32_t filter);
@@ -168,23 +171,37 @@ enum st fs_sd_for_new(struct fs_req *q, struct st_node *dir, const struct st_att
 /* --- opens (open.c and close.c): the table of opens by link for renames, and per share counts. */
 uint64_t fs_link_id(const struct st_node *dir, const char *name, size_t n); /* hash of directory id and name bytes */
 struct fs_search; /* find.c */
+void fs_search_free(struct fs_search *s);
 struct fs_watch;  /* notify.c */
+struct fs_old_stream { /* names that a stream's open had: others may still be looking at them */
+    struct fs_old_stream *next;
+    char *name;
+};
 struct fs_open_priv {
     struct hash_link link; /* in fs->opens, by the node's address; under fs->opens_lock */
     struct fs_open *open;
-    struct co_key key;        /* what the engine knows the open by: the node's, or its stream's; constant */
     pthread_mutex_t lock;     /* of what follows */
+    struct co_key key;        /* what the engine knows the open by: the node's, or its stream's, which a rename changes */
+    struct fs_old_stream *old_streams;
     struct st_node *dir;      /* where its name is; NULL: the share's root */
     char name[ST_NAME_MAX + 1];
     size_t n;
     uint64_t link_id;         /* fs_link_id(dir, name) */
     bool delete_on_close;     /* FS_DELETE_ON_CLOSE: becomes the link's disposition when this open is closed */
-    bool closed;
+    bool closed, posix_delete;  /* posix_delete: the name goes with this open, whoever else has one */
     struct fs_search *search;
     struct fs_watch *watch;
 };
 /* Key of data I/O, locks and leases through the open: the file's own, or the stream's. */
-static inline struct co_key fs_open_key(const struct fs_open *o) { return o->priv->key; }
+static inline struct co_key fs_open_key(const struct fs_open *o)
+{
+    if (likely(!o->stream))
+        return o->priv->key;
+    pthread_mutex_lock(&o->priv->lock);
+    struct co_key key = o->priv->key;
+    pthread_mutex_unlock(&o->priv->lock);
+    return key;
+}
 static inline uint64_t fs_open_link(struct fs_open *o)
 {
     pthread_mutex_lock(&o->priv->lock);

@@ -78,6 +78,17 @@ enum st fs_stream_remove(struct st_node *n, const char *stream)
     return st;
 }
 
+enum st fs_stream_empty(struct st_node *n, const char *stream)
+{
+    char attr[ST_NAME_MAX + 1];
+    enum st st = fs_stream_find(n, stream, attr);
+    if (st != ST_OK)
+        return st == ST_NOATTR ? ST_NOENT : st;
+    st = n->store->ops->xattr_set(n, attr, "", 0);
+    fs_meta_forget(n);
+    return st;
+}
+
 /* --- All of a file. */
 struct drop {
     char name[ST_NAME_MAX + 1];

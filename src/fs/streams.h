@@ -12,6 +12,7 @@ enum st fs_stream_find(struct st_node *n, const char *stream, char out[ST_NAME_M
 enum st fs_stream_size(struct st_node *n, const char *stream, uint64_t *ret);
 /* With the node's lock. */
 enum st fs_stream_make(struct st_node *n, const char *stream);
+enum st fs_stream_empty(struct st_node *n, const char *stream); /* no bytes left */
 enum st fs_stream_remove(struct st_node *n, const char *stream);
 enum st fs_streams_drop(struct st_node *n); /* all; also the extended attributes of Windows */
 struct co_key fs_stream_key(const struct st_node *n, const char *stream);

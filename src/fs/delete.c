@@ -1,0 +1,56 @@
+/* delete.c - FileDispositionInformation ([MS-FSA] 2.1.5.15.3): the name, or the stream, that an open stands under is to
+ * be deleted with its last open; or is not, after all. The deleting itself is close.c's. */
+#include "base/clock.h"
+#include "open_impl.h"
+
+static enum st check(struct fs_req *q, struct fs_open *o, bool on)
+{
+    struct fs_attr a;
+    if (fs_read_only(q))
+        return ST_ROFS;
+    if (!(o->access & FS_DELETE))
+        return ST_ACCESS;
+    if (!on)
+        return ST_OK;
+    if (o->node == fs_volume_of(o->node)->root && !o->stream)
+        return ST_CANNOT_DELETE;
+    enum st st = fs_open_attr(q, o, &a);
+    if (st != ST_OK)
+        return st;
+    if (a.dos & FS_DOS_READONLY && o->node->type != ST_DIR)
+        return ST_CANNOT_DELETE;
+    return !o->stream && o->node->type == ST_DIR && !fs_dir_empty(o->node) ? ST_NOTEMPTY : ST_OK;
+}
+
+enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix)
+{
+    struct fs *fs = q->fs;
+    fs_req_through(q, o);
+    enum st st = check(q, o, on);
+    if (st != ST_OK)
+        return st;
+    struct co_ask ask = fs_ask(o->node, CO_DISPOSITION);
+    ask.key = fs_open_key(o);
+    ask.link = o->stream ? FS_STREAM_LINK : fs_open_link(o);
+    st = fs_gate(q, &ask, 1);
+    if (st != ST_OK)
+        return st;
+    struct co_out out = fs_out();
+    co_set_delete(fs->co, &ask.key, ask.link, on, clock_now(), &out);
+    pthread_mutex_lock(&o->priv->lock);
+    o->priv->posix_delete = on && posix;
+    if (!on)
+        o->priv->delete_on_close = false; /* [MS-FSA] 2.1.5.15.3 clears both */
+    pthread_mutex_unlock(&o->priv->lock);
+    fs_deliver(fs, &out);
+    fs_leave(q);
+    if (on && o->node->type == ST_DIR && !o->stream)
+        fs_watch_gone(o->node);
+    return ST_OK;
+}
+
+bool fs_is_delete_pending(struct fs_open *o)
+{
+    struct co_key key = fs_open_key(o);
+    return co_delete_pending(o->fs->co, &key, o->stream ? FS_STREAM_LINK : fs_open_link(o));
+}
