@@ -40,12 +40,12 @@ static enum st unlock(struct fs_req *q, struct st_node *n, struct fs_open *o, co
     return st;
 }
 
-/* The engine takes CO_ASKS_MAX ranges at once. A longer request goes through in batches; when one is not granted those
+/* The engine takes CO_LOCKS_MAX ranges of one file at once. A longer request goes through in batches; when one is not granted those
  * before it are given back, so that nothing is held while it waits. */
 static enum st lock_batch(struct fs_req *q, struct st_node *n, struct fs_open *o, const struct fs_range *r, size_t nr,
                           uint32_t flags)
 {
-    struct co_ask asks[CO_ASKS_MAX];
+    struct co_ask asks[CO_LOCKS_MAX];
     for (size_t i = 0; i < nr; i++) {
         asks[i] = range_ask(n, o, CO_LOCK, &r[i]);
         asks[i].flags |= flags;
@@ -66,7 +66,7 @@ enum st fs_lock(struct fs_req *q, struct st_node *n, struct fs_open *o, const st
     enum st st = permit(q, n, o, want);
     size_t done = 0;
     while (st == ST_OK && done < nr) {
-        size_t batch = MIN(nr - done, (size_t)CO_ASKS_MAX);
+        size_t batch = MIN(nr - done, (size_t)CO_LOCKS_MAX);
         st = lock_batch(q, n, o, r + done, batch, flags);
         if (st == ST_OK)
             done += batch;
