@@ -194,6 +194,8 @@ struct rule {
     bool deny_at_once;               /* a byte range refuses it without waiting */
     bool pending_denies;             /* a delete-pending link refuses it */
     bool child;                      /* a change of a directory's entry: parent_lease is exempt */
+    uint64_t min_age;                /* it leaves rights alone that were granted less than so long ago (ns) */
+    bool whole;                      /* once a break goes on in steps it waits for the last of them */
 };
 enum rule_id {
     RULE_READ, RULE_WRITE, RULE_RESIZE, RULE_FLUSH, RULE_FLUSH_NOBODY, RULE_GETATTR, RULE_GETATTR_LAZY, RULE_SETATTR,

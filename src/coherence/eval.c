@@ -143,11 +143,12 @@ static bool lease_exempt(const struct eval *e, const struct rule *r, const struc
 static bool lease_blocks(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
     uint8_t lost = l->granted & ~rule_keep(r, l->kind, l->granted);
-    if (!l->breaking || !lost || e->expired)
+    if (!l->breaking || e->expired)
         return false;
     /* In the steps of a cascade the ticket goes on waiting for the state that it needs. */
-    return rule_waits(&e->co->policy, &p->ask, r, lost) ||
-           (l->cascade && rule_waits(&e->co->policy, &p->ask, r, CO_W | CO_H));
+    if (l->cascade && (lost || r->whole))
+        lost = CO_W | CO_H;
+    return rule_waits(&e->co->policy, &p->ask, r, lost);
 }
 
 /* Begins what must begin. False: the lease went away with its opens. */
@@ -176,7 +177,7 @@ enum st eval_leases(struct eval *e, struct part *p)
         return ST_OK;
     list_each(l, &p->file->leases, link) {
         uint8_t keep = rule_keep(r, l->kind, l->granted);
-        if (keep == l->granted || lease_exempt(e, r, l))
+        if ((keep == l->granted && !(l->cascade && r->whole)) || lease_exempt(e, r, l) || e->now < l->since + r->min_age)
             continue;
         if (looking(e))
             e->begun |= !l->breaking || (l->floor & ~keep);

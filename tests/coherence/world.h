@@ -1,0 +1,37 @@
+/* world.h - a small world that explores the engine: a few parties, two files' worth of operations numbered 0..n, and the
+ * invariants that must hold after each. Looks inside (engine.h), so that it can see what no caller could. Shared by the
+ * exhaustive exploration, the random walk and the fuzz target. */
+#pragma once
+#include "coherence/engine.h"
+#include <stdio.h>
+
+enum { WORLD_PARTIES = 4, WORLD_TICKETS = 4 };
+struct world_ticket {
+    struct co_ticket t;
+    struct co_ask ask;
+    unsigned wakes;
+    enum { SLOT_FREE, SLOT_WAITING, SLOT_ENTERED } state;
+    uint64_t waits_since;
+};
+struct world {
+    struct co *co;
+    struct co_key key;
+    uint64_t now;
+    struct co_party party[WORLD_PARTIES]; /* two Windows opens, one POSIX owner, nobody */
+    struct world_ticket ticket[WORLD_TICKETS]; /* one each */
+    const char *broken;                   /* the invariant that does not hold */
+    unsigned long grants, waits, denials, breaks, revokes;
+};
+
+bool world_init(struct world *w, const struct co_policy *pol);
+void world_done(struct world *w);
+/* Everything is given back and the next file begins; false: something leaked. */
+bool world_reset(struct world *w);
+unsigned world_actions(void);
+/* Does action number `a`; false: it makes no sense in this state (nothing was done). Sets w->broken. */
+bool world_act(struct world *w, unsigned a);
+void world_name(unsigned a, char *buf, size_t n);
+/* What the engine holds on the file, as a number: equal states, equal numbers. */
+uint64_t world_state(const struct world *w);
+/* The reference model's half: what co_enter must answer for this ask, found the slow way. */
+enum st world_expect(const struct world *w, unsigned party, const struct co_ask *ask);
