@@ -11,7 +11,8 @@
 /* Copies a name of n bytes into out with a NUL: ST_NAMETOOLONG, ST_BADNAME. */
 enum st store_name(const char *name, size_t n, char out[ST_NAME_MAX + 1]);
 
-/* The attribute's full name ("user.concord.X", or "user.X" for "user:X"); ST_PERM when it reaches into the server's own. */
+/* The attribute's full name ("user.concord.X", or "user.X" for "user:X"); ST_PERM when it reaches into the server's
+ * own. */
 enum st store_xattr_name(const char *name, char out[STORE_XATTR_NAME_MAX + 1]);
 /* The reverse, for listing: false when the full name is not the server's business (other than "user.*"). */
 bool store_xattr_unname(const char *full, char out[STORE_XATTR_NAME_MAX + 1]);

@@ -11,7 +11,8 @@ void st_unref(struct st_node *n)
         return;
     uint32_t refs = atomic_load_explicit(&n->refs, memory_order_relaxed);
     while (refs > 1)
-        if (atomic_compare_exchange_weak_explicit(&n->refs, &refs, refs - 1, memory_order_release, memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&n->refs, &refs, refs - 1, memory_order_release,
+                                                  memory_order_relaxed))
             return;
     n->store->ops->node_free(n);
 }

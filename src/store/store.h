@@ -59,14 +59,14 @@ enum {
     ST_SET_MTIME_NOW = 1 << 7,
 };
 
-enum { ST_READ_NOWAIT = 1 << 0 };                               /* ST_OFFLOAD instead of waiting for a disk */
-enum { ST_WRITE_DSYNC = 1 << 0, ST_WRITE_SYNC = 1 << 1 };       /* durable (data; data and attributes) on return */
+enum { ST_READ_NOWAIT = 1 << 0 };                         /* ST_OFFLOAD instead of waiting for a disk */
+enum { ST_WRITE_DSYNC = 1 << 0, ST_WRITE_SYNC = 1 << 1 }; /* durable (data; data and attributes) on return */
 enum { ST_RENAME_NOREPLACE = 1 << 0 };
-enum { ST_UNLINK_DIR = 1 << 0 };                                /* rmdir, else ST_ISDIR/ST_NOTDIR as unlink(2)/rmdir(2) */
+enum { ST_UNLINK_DIR = 1 << 0 }; /* rmdir, else ST_ISDIR/ST_NOTDIR as unlink(2)/rmdir(2) */
 enum st_alloc { ST_ALLOC, ST_ALLOC_KEEP_SIZE, ST_ZERO, ST_PUNCH };
 
 struct st_fsinfo {
-    uint64_t total, free, avail;    /* bytes */
+    uint64_t total, free, avail; /* bytes */
     uint64_t files, ffree;
     uint32_t block;
     bool case_insensitive, can_clone, can_sparse;
@@ -87,7 +87,7 @@ struct st_dirent {
 struct store_ops {
     const char *kind; /* "dir", "mem" */
 
-    void (*free)(struct store *s); /* all nodes are unreferenced */
+    void (*free)(struct store *s);            /* all nodes are unreferenced */
     struct st_node *(*root)(struct store *s); /* a new reference */
     /* The holder of the last reference gives it back: the store drops it under its own table lock (so that a lookup
      * that wins the race simply takes it over) and keeps the node cached or frees it. */
@@ -95,7 +95,8 @@ struct store_ops {
     enum st (*statfs)(struct store *s, struct st_fsinfo *ret);
 
     /* Handles: at most ST_HANDLE_MAX bytes that find the object again, also after a restart, also unprivileged.
-     * ST_STALE: was an object of this store and is gone; ST_BADHANDLE: cannot be one. */
+     * ST_STALE: was an object of this store and is gone; ST_BADHANDLE: cannot be one. handle() may wait for the state
+     * database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one. */
     enum st (*handle)(struct st_node *n, uint8_t *out, size_t *ret_n);
     enum st (*from_handle)(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
     /* A current path of the object below the root ("a/b"), for logs and the administrator. */
@@ -126,8 +127,8 @@ struct store_ops {
     /* Regular files. Reads give the bytes that are there: *ret_n < n only at the end of the file. */
     enum st (*read)(struct st_node *n, uint64_t off, void *buf, size_t len, unsigned flags, size_t *ret_n);
     enum st (*write)(struct st_node *n, uint64_t off, const struct iovec *iov, int niov, unsigned flags,
-                     size_t *ret_n); /* all, or an error */
-    enum st (*sync)(struct st_node *n, bool data_only);     /* files and directories */
+                     size_t *ret_n);                    /* all, or an error */
+    enum st (*sync)(struct st_node *n, bool data_only); /* files and directories */
     /* ST_ALLOC grows the file to off + len; the others never change its size. ST_NOTSUP: cannot reserve. */
     enum st (*allocate)(struct st_node *n, uint64_t off, uint64_t len, enum st_alloc how);
     /* Start of the next data (hole = false) or hole at or after off; ST_END when none. */
@@ -142,7 +143,8 @@ struct store_ops {
      * "user:NAME" is the attribute that local programs know as "user.NAME"; of those, "user:concord.*" does not exist
      * and cannot be set (ST_PERM). ST_NOATTR; ST_NAMETOOLONG; ST_FBIG: value above 64 KiB; ST_NOSPC: above what the
      * file system can hold. xattr_list gives names in both forms until fn returns false; always ST_OK. */
-    enum st (*xattr_get)(struct st_node *n, const char *name, void *buf, size_t cap, size_t *ret_n); /* ST_BUFSIZE: *ret_n needed */
+    enum st (*xattr_get)(struct st_node *n, const char *name, void *buf, size_t cap,
+                         size_t *ret_n); /* ST_BUFSIZE: *ret_n needed */
     enum st (*xattr_set)(struct st_node *n, const char *name, const void *val, size_t len);
     enum st (*xattr_del)(struct st_node *n, const char *name);
     enum st (*xattr_list)(struct st_node *n, bool (*fn)(void *arg, const char *name), void *arg);
@@ -156,9 +158,9 @@ struct store {
     _Atomic uint64_t mutations;         /* counted by every operation that changes something: the gate's proof */
 };
 
-/* An existing directory, served in place; raises the soft limit of open files to the hard one. Ids and handles come from kernel file handles where the process may use
- * them (CAP_DAC_READ_SEARCH), else from a handle table in `kv`, under `name`. `uid_map`-free: as an ordinary user,
- * uid and gid of new objects are ignored and chown is ST_PERM. */
+/* An existing directory, served in place; raises the soft limit of open files to the hard one. Ids and handles come
+ * from kernel file handles where the process may use them (CAP_DAC_READ_SEARCH), else from a handle table in `kv`,
+ * under `name`. `uid_map`-free: as an ordinary user, uid and gid of new objects are ignored and chown is ST_PERM. */
 enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct store **ret);
 /* In memory; all is lost on close. `capacity` in bytes, 0 = unlimited. */
 enum st store_mem_open(uint64_t capacity, struct store **ret);

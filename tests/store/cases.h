@@ -40,7 +40,8 @@ enum st lookup_st(struct env *e, struct st_node *dir, const char *name);
 struct st_node *make(struct env *e, struct st_node *dir, const char *name, enum st_type type, uint32_t mode);
 enum st make_st(struct env *e, struct st_node *dir, const char *name, enum st_type type);
 enum st unlink_name(struct env *e, struct st_node *dir, const char *name, unsigned flags);
-enum st rename_name(struct env *e, struct st_node *sd, const char *s, struct st_node *dd, const char *d, unsigned flags);
+enum st rename_name(struct env *e, struct st_node *sd, const char *s, struct st_node *dd, const char *d,
+                    unsigned flags);
 struct st_attr attr(struct st_node *n);
 void put(struct st_node *n, uint64_t off, const void *data, size_t len);
 void put_text(struct st_node *n, const char *text);

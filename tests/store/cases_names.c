@@ -34,13 +34,17 @@ static void all_types(void **state)
     static const struct {
         enum st_type type;
         uint32_t mode;
-    } types[] = {{ST_REG, 0640}, {ST_DIR, 0751}, {ST_FIFO, 0600}, {ST_SOCK, 0777}, {ST_LNK, 0777},
-                 {ST_REG, 04755}, {ST_DIR, 01777}, {ST_REG, 0}, {ST_CHR, 0660}, {ST_BLK, 0660}};
+    } types[] = {{ST_REG, 0640},  {ST_DIR, 0751},  {ST_FIFO, 0600}, {ST_SOCK, 0777}, {ST_LNK, 0777},
+                 {ST_REG, 04755}, {ST_DIR, 01777}, {ST_REG, 0},     {ST_CHR, 0660},  {ST_BLK, 0660}};
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         char name[16];
         snprintf(name, sizeof name, "t%zu", i);
-        struct st_attr a = {.type = types[i].type, .mode = types[i].mode, .uid = geteuid(), .gid = getegid(),
-                            .rdev_major = 1, .rdev_minor = 3};
+        struct st_attr a = {.type = types[i].type,
+                            .mode = types[i].mode,
+                            .uid = geteuid(),
+                            .gid = getegid(),
+                            .rdev_major = 1,
+                            .rdev_minor = 3};
         struct st_node *n;
         enum st st = e->s->ops->make(e->root, name, strlen(name), &a, "where/ever", &n);
         if (e->variant == VARIANT_DIR_USER && (a.type == ST_CHR || a.type == ST_BLK)) {
@@ -144,8 +148,9 @@ static void orphans_live(void **state)
     struct st_id old = f->id;
     uint8_t h[ST_HANDLE_MAX];
     size_t nh = 0;
-    if (e->variant != VARIANT_DIR_USER)
-        OK(e->s->ops->handle(f, h, &nh));
+    enum st st = e->s->ops->handle(f, h, &nh);
+    assert_true(st == ST_OK || st == ST_STALE); /* where handles come from names, too late for one */
+    nh = st == ST_OK ? nh : 0;
     st_unref(f);
     st_unref(d);
     struct st_node *n;
@@ -373,7 +378,8 @@ static void *stress_run(void *arg)
         snprintf(a, sizeof a, "s%d", rand_r(&seed) % 12);
         snprintf(b, sizeof b, "s%d", rand_r(&seed) % 12);
         _cleanup_node_ struct st_node *n = NULL, *again = NULL;
-        struct st_attr at = {.type = rand_r(&seed) % 4 ? ST_REG : ST_DIR, .mode = 0700, .uid = geteuid(), .gid = getegid()};
+        struct st_attr at = {
+            .type = rand_r(&seed) % 4 ? ST_REG : ST_DIR, .mode = 0700, .uid = geteuid(), .gid = getegid()};
         size_t done;
         uint8_t h[ST_HANDLE_MAX];
         switch (rand_r(&seed) % 6) {
@@ -417,8 +423,8 @@ static void stress_names(void **state)
 }
 
 const struct CMUnitTest names_cases[] = {
-    CASE(names_are_checked), CASE(all_types), CASE(owner_is_exact), CASE(links_are_one_node), CASE(orphans_live),
-    CASE(unlink_expects), CASE(rename_variants), CASE(many_entries), CASE(handles), CASE(mutations_count),
-    CASE(stress_names),
+    CASE(names_are_checked), CASE(all_types),       CASE(owner_is_exact),  CASE(links_are_one_node),
+    CASE(orphans_live),      CASE(unlink_expects),  CASE(rename_variants), CASE(many_entries),
+    CASE(handles),           CASE(mutations_count), CASE(stress_names),
 };
 const size_t names_count = ARRAY_LEN(names_cases);

@@ -7,10 +7,7 @@
 
 enum variant variant;
 
-static int remove_one(const char *path, const struct stat *sb, int type, struct FTW *f)
-{
-    return remove(path);
-}
+static int remove_one(const char *path, const struct stat *sb, int type, struct FTW *f) { return remove(path); }
 
 int env_setup(void **state)
 {
@@ -18,7 +15,8 @@ int env_setup(void **state)
     e->variant = variant;
     if (is_dir(e)) {
         char kv[80];
-        snprintf(e->top, sizeof e->top, "%s", "/tmp/test-store-XXXXXX");
+        const char *tmp = getenv("TMPDIR"); /* on the file system to be tested */
+        snprintf(e->top, sizeof e->top, "%s/test-store-XXXXXX", tmp ? tmp : "/tmp");
         assert_non_null(mkdtemp(e->top));
         snprintf(e->tree, sizeof e->tree, "%s/tree", e->top);
         assert_int_equal(mkdir(e->tree, 0755), 0);

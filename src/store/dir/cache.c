@@ -191,10 +191,7 @@ void dir_cache_release(struct st_node *st)
         dir_node_destroy(n);
 }
 
-void dir_cache_unlinked(struct dnode *n)
-{
-    atomic_store_explicit(&n->check_dead, true, memory_order_relaxed);
-}
+void dir_cache_unlinked(struct dnode *n) { atomic_store_explicit(&n->check_dead, true, memory_order_relaxed); }
 
 static void sweep(struct dstore *ds)
 {

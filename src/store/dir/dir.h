@@ -4,8 +4,8 @@
  * O_RDWR when bytes are first wanted, so that it may be used without a lock. While it is open the kernel cannot reuse
  * the inode number: (dev, ino) of a node in the table is its identity, and one statx() by name answers a lookup.
  *
- * Locks, in order: dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands alone. No system call that can wait for a
- * disk is made under a shard's lock. */
+ * Locks, in order: dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands alone. No system call
+ * that can wait for a disk is made under a shard's lock. */
 #pragma once
 #include "../name.h"
 #include "base/hash.h"
@@ -56,8 +56,8 @@ struct dstore {
     bool kernel_ids;     /* name_to_handle_at() works */
     bool kernel_handles; /* and so does open_by_handle_at() */
     bool may_chown;
-    bool in_memory;               /* tmpfs: a read never waits for a disk */
-    _Atomic bool no_nowait;       /* RWF_NOWAIT is not supported */
+    bool in_memory;         /* tmpfs: a read never waits for a disk */
+    _Atomic bool no_nowait; /* RWF_NOWAIT is not supported */
     struct kv *kv;
     char table[64]; /* of the handle table in kv */
     pthread_mutex_t root_mu;
@@ -65,7 +65,7 @@ struct dstore {
 
     struct dshard shards[DIR_SHARDS];
     _Atomic long nodes, idle; /* idle: unreferenced nodes and kept directory streams */
-    _Atomic uint64_t tick; /* about a second each, while anything is idle */
+    _Atomic uint64_t tick;    /* about a second each, while anything is idle */
     struct dstreams *streams;
 
     pthread_t sweeper;
@@ -89,7 +89,7 @@ static inline void dir_unrefp(struct dnode **n)
 
 /* cache.c: the table of nodes and the thread that lets go of idle ones */
 enum st dir_cache_start(struct dstore *ds);
-void dir_cache_stop(struct dstore *ds); /* frees every node */
+void dir_cache_stop(struct dstore *ds);                                   /* frees every node */
 struct dnode *dir_cache_find(struct dstore *ds, uint64_t ino, dev_t dev); /* new reference or NULL */
 /* Enters `n` (one reference), unless the object is there already: then frees `n` and gives that one. */
 struct dnode *dir_cache_enter(struct dstore *ds, struct dnode *n);
@@ -129,7 +129,8 @@ enum st dir_from_handle(struct store *s, const uint8_t *h, size_t n, struct st_n
 static inline bool dir_uses_table(const struct dnode *n) { return n->nhandle == 0; }
 enum st dir_table_store(struct dnode *n); /* once per node; its ancestors too */
 enum st dir_table_find(struct dstore *ds, uint64_t ino, uint64_t gen, unsigned depth, struct dnode **ret);
-void dir_names_note(struct dnode *n, const struct dnode *dir, const char *name, bool only); /* has this name (`only` this) */
+void dir_names_note(struct dnode *n, const struct dnode *dir, const char *name,
+                    bool only); /* has this name (`only` this) */
 void dir_names_drop(struct dnode *n, const struct dnode *dir, const char *name);
 
 /* The rest: one file an operation or a noun. */
@@ -139,8 +140,8 @@ enum st dir_lookup_name(struct dnode *dir, const char *name, struct dnode **ret)
 enum st dir_peek(struct dnode *dir, const char *name, struct dnode **ret);
 enum st dir_link(struct st_node *n, struct st_node *dir, const char *name, size_t len);
 enum st dir_unlink(struct st_node *dir, const char *name, size_t n, const struct st_node *expect, unsigned flags);
-enum st dir_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname, size_t dn,
-                   unsigned flags);
+enum st dir_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname,
+                   size_t dn, unsigned flags);
 enum st dir_make(struct st_node *dir, const char *name, size_t n, const struct st_attr *a, const char *target,
                  struct st_node **ret);
 enum st dir_getattr(struct st_node *n, struct st_attr *ret);

@@ -85,7 +85,8 @@ static enum st write_rest(struct dnode *n, uint64_t off, const struct iovec *iov
     return ST_OK;
 }
 
-enum st dir_write(struct st_node *st_node, uint64_t off, const struct iovec *iov, int niov, unsigned flags, size_t *ret_n)
+enum st dir_write(struct st_node *st_node, uint64_t off, const struct iovec *iov, int niov, unsigned flags,
+                  size_t *ret_n)
 {
     struct dnode *n = DNODE(st_node);
     size_t total = 0;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/sysmacros.h>
 
-static const mode_t make_types[] = {[ST_REG] = S_IFREG, [ST_DIR] = S_IFDIR,   [ST_LNK] = S_IFLNK,  [ST_BLK] = S_IFBLK,
+static const mode_t make_types[] = {[ST_REG] = S_IFREG, [ST_DIR] = S_IFDIR,  [ST_LNK] = S_IFLNK,  [ST_BLK] = S_IFBLK,
                                     [ST_CHR] = S_IFCHR, [ST_FIFO] = S_IFIFO, [ST_SOCK] = S_IFSOCK};
 
 /* Until it is complete, nobody but its owner may use it: no set-id bit while the owner is still ours. */
@@ -16,7 +16,8 @@ static mode_t first_mode(const struct dstore *ds, const struct st_attr *a)
     return a->mode & (ds->may_chown ? 0700 : 0777);
 }
 
-static int make_name(struct dstore *ds, struct dnode *dir, const char *name, const struct st_attr *a, const char *target)
+static int make_name(struct dstore *ds, struct dnode *dir, const char *name, const struct st_attr *a,
+                     const char *target)
 {
     switch (a->type) {
     case ST_DIR:

@@ -117,6 +117,8 @@ enum st dir_unlink(struct st_node *st_dir, const char *name, size_t len, const s
     enum st st = names_begin(dir, name, len, z);
     if (st == ST_OK)
         st = dir_peek(dir, z, &n);
+    if (st == ST_OK && expect && !n) /* it is cached, so this is another object, unless its birth time changed */
+        st = dir_lookup_name(dir, z, &n);
     if (st != ST_OK)
         return st;
     if (expect && (!n || &n->n != expect))

@@ -16,21 +16,15 @@ static const uint8_t gen_key[16] = "concord.file.gen";
 
 enum st_type dir_type(mode_t mode)
 {
-    static const uint8_t types[16] = {[S_IFREG >> 12] = ST_REG, [S_IFDIR >> 12] = ST_DIR,  [S_IFLNK >> 12] = ST_LNK,
-                                      [S_IFBLK >> 12] = ST_BLK, [S_IFCHR >> 12] = ST_CHR,  [S_IFIFO >> 12] = ST_FIFO,
+    static const uint8_t types[16] = {[S_IFREG >> 12] = ST_REG,  [S_IFDIR >> 12] = ST_DIR, [S_IFLNK >> 12] = ST_LNK,
+                                      [S_IFBLK >> 12] = ST_BLK,  [S_IFCHR >> 12] = ST_CHR, [S_IFIFO >> 12] = ST_FIFO,
                                       [S_IFSOCK >> 12] = ST_SOCK};
     return types[(mode & S_IFMT) >> 12];
 }
 
-void dir_proc(int fd, char out[DIR_PROC_MAX])
-{
-    snprintf(out, DIR_PROC_MAX, "/proc/self/fd/%d", fd);
-}
+void dir_proc(int fd, char out[DIR_PROC_MAX]) { snprintf(out, DIR_PROC_MAX, "/proc/self/fd/%d", fd); }
 
-dev_t dir_dev(const struct statx *sx)
-{
-    return makedev(sx->stx_dev_major, sx->stx_dev_minor);
-}
+dev_t dir_dev(const struct statx *sx) { return makedev(sx->stx_dev_major, sx->stx_dev_minor); }
 
 /* One component below `at`: not through a link (of any kind), not upwards, not into another mount. */
 int dir_open_at(struct dstore *ds, int at, const char *name, uint64_t flags, mode_t mode)

@@ -7,10 +7,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-static struct st_node *dir_root(struct store *s)
-{
-    return st_ref(&DSTORE(s)->root->n);
-}
+static struct st_node *dir_root(struct store *s) { return st_ref(&DSTORE(s)->root->n); }
 
 static void dir_free(struct store *s)
 {
@@ -100,7 +97,8 @@ static enum st open_root(struct dstore *ds, const char *path)
     }
     _cleanup_close_ int test = dir_open_at(ds, ds->root_fd, ".", O_PATH | O_DIRECTORY, 0);
     if (test < 0) {
-        log_error("store", "event=no_openat2 errno=%d text=\"Linux 5.6 or later is needed to serve a directory\"", errno);
+        log_error("store", "event=no_openat2 errno=%d text=\"Linux 5.6 or later is needed to serve a directory\"",
+                  errno);
         return errno == ENOSYS ? ST_NOTSUP : st_from_errno(errno);
     }
     return dir_node_of(ds, &test, DIR_PATH, &ds->root);
@@ -128,7 +126,9 @@ enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct
         return st;
     }
     log_info("store", "event=open kind=dir path=%s handles=%s", log_quote(path, strlen(path)),
-             ds->kernel_handles ? "kernel" : kv ? "table" : "none");
+             ds->kernel_handles ? "kernel"
+             : kv               ? "table"
+                                : "none");
     *ret = &ds->s;
     return ST_OK;
 }

@@ -90,7 +90,7 @@ static struct stream *stream_kept(const struct dnode *d, uint64_t cookie)
     struct dstreams *ss = ds->streams;
     struct stream *s, *found = NULL;
     pthread_mutex_lock(&ss->mu);
-    list_each(s, &ss->kept, link) {
+    list_each (s, &ss->kept, link) {
         if (s->cookie == cookie && s->id.ino == d->n.id.ino && s->id.gen == d->n.id.gen && s->dev == d->dev) {
             list_remove(&s->link);
             ss->count--;
@@ -179,8 +179,8 @@ static enum st stream_at(struct dnode *d, uint64_t cookie, struct stream **ret)
         st = stream_new(d, &s);
         if (st == ST_OK && cookie)
             st = stream_seek(s, cookie);
-    } else if (s->pos < s->len && (!ctime_of(s->fd, &now) || now.tv_sec != s->ctime.tv_sec ||
-                                   now.tv_nsec != s->ctime.tv_nsec)) {
+    } else if (s->pos < s->len &&
+               (!ctime_of(s->fd, &now) || now.tv_sec != s->ctime.tv_sec || now.tv_nsec != s->ctime.tv_nsec)) {
         st = stream_seek(s, cookie);
     }
     if (st != ST_OK && s)

@@ -6,16 +6,10 @@ struct mfan {
     void *down[MTREE_FAN];
 };
 
-static unsigned digit(uint64_t i, unsigned level)
-{
-    return (i >> (level * MTREE_BITS)) & (MTREE_FAN - 1);
-}
+static unsigned digit(uint64_t i, unsigned level) { return (i >> (level * MTREE_BITS)) & (MTREE_FAN - 1); }
 
 /* The first number that a tree of this height cannot hold; 0: holds all. */
-static uint64_t reach(unsigned height)
-{
-    return height * MTREE_BITS >= 64 ? 0 : 1ull << (height * MTREE_BITS);
-}
+static uint64_t reach(unsigned height) { return height * MTREE_BITS >= 64 ? 0 : 1ull << (height * MTREE_BITS); }
 
 static bool holds(const struct mtree *t, uint64_t i)
 {

@@ -101,7 +101,8 @@ static enum st write_part(struct mnode *n, uint64_t off, const uint8_t *p, size_
     return ST_OK;
 }
 
-enum st mem_write(struct st_node *st_node, uint64_t off, const struct iovec *iov, int niov, unsigned flags, size_t *ret_n)
+enum st mem_write(struct st_node *st_node, uint64_t off, const struct iovec *iov, int niov, unsigned flags,
+                  size_t *ret_n)
 {
     struct mnode *n = MNODE(st_node);
     size_t total = 0;

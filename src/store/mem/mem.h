@@ -36,7 +36,7 @@ struct mdir {
     struct mslot {
         uint64_t cookie;
         struct ment *e;
-    } *slots;
+    } * slots;
     size_t nslots, cap, live;
     uint64_t next_cookie;
     struct mnode *parent; /* mstore.names_mu; the root's is itself */
@@ -44,10 +44,10 @@ struct mdir {
 
 struct mnode {
     struct st_node n;
-    struct hash_link link;   /* mshard.nodes */
-    _Atomic uint32_t nlink;  /* 0: freed with the last reference */
-    pthread_rwlock_t lock;   /* everything below */
-    struct st_attr attr;     /* but nlink, used */
+    struct hash_link link;  /* mshard.nodes */
+    _Atomic uint32_t nlink; /* 0: freed with the last reference */
+    pthread_rwlock_t lock;  /* everything below */
+    struct st_attr attr;    /* but nlink, used */
     uint64_t used;
     struct list xattrs;
     union {
@@ -90,7 +90,7 @@ void mem_touch_locked(struct mnode *n, bool data); /* ctime, and mtime when `dat
 /* chunks.c */
 #define MTREE_BITS 6
 #define MTREE_FAN (1u << MTREE_BITS)
-struct mchunk **mtree_slot(struct mtree *t, uint64_t i, bool make); /* NULL: not there, or out of memory */
+struct mchunk **mtree_slot(struct mtree *t, uint64_t i, bool make);   /* NULL: not there, or out of memory */
 bool mtree_next(const struct mtree *t, uint64_t from, uint64_t *ret); /* the next chunk at or after `from` */
 uint64_t mtree_cut(struct mtree *t, uint64_t from); /* frees chunks from there on; the bytes they had */
 
@@ -102,8 +102,8 @@ enum st mem_make(struct st_node *dir, const char *name, size_t n, const struct s
                  struct st_node **ret);
 enum st mem_link(struct st_node *n, struct st_node *dir, const char *name, size_t len);
 enum st mem_unlink(struct st_node *dir, const char *name, size_t n, const struct st_node *expect, unsigned flags);
-enum st mem_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname, size_t dn,
-                   unsigned flags);
+enum st mem_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname,
+                   size_t dn, unsigned flags);
 enum st mem_path(struct st_node *n, char *out, size_t cap);
 enum st mem_parent(struct st_node *n, struct st_node **ret);
 enum st mdir_add(struct mdir *d, const char *name, size_t n, struct mnode *child);

@@ -242,8 +242,8 @@ static enum st rename_names_locked(struct mnode *sdir, const char *sname, size_t
     return ST_OK;
 }
 
-enum st mem_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname, size_t dn,
-                   unsigned flags)
+enum st mem_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname,
+                   size_t dn, unsigned flags)
 {
     struct mstore *ms = MSTORE(sdir->store);
     struct mnode *lost = NULL;

@@ -28,10 +28,7 @@ void mem_touch_locked(struct mnode *n, bool data)
         n->attr.mtime = n->attr.ctime;
 }
 
-static struct mshard *shard_of(struct mstore *ms, uint64_t ino)
-{
-    return &ms->shards[ino % MEM_SHARDS];
-}
+static struct mshard *shard_of(struct mstore *ms, uint64_t ino) { return &ms->shards[ino % MEM_SHARDS]; }
 
 struct mnode *mem_node_new(struct mstore *ms, const struct st_attr *a, enum st *ret_st)
 {
@@ -46,9 +43,17 @@ struct mnode *mem_node_new(struct mstore *ms, const struct st_attr *a, enum st *
     pthread_rwlock_init(&n->lock, NULL);
     list_init(&n->xattrs);
     struct timespec now = clock_wall();
-    n->attr = (struct st_attr){.type = a->type, .mode = a->mode & 07777, .uid = a->uid, .gid = a->gid,
-                               .blksize = 4096, .fsid = ms->boot, .ino = n->n.id.ino,
-                               .atime = now, .mtime = now, .ctime = now, .btime = now};
+    n->attr = (struct st_attr){.type = a->type,
+                               .mode = a->mode & 07777,
+                               .uid = a->uid,
+                               .gid = a->gid,
+                               .blksize = 4096,
+                               .fsid = ms->boot,
+                               .ino = n->n.id.ino,
+                               .atime = now,
+                               .mtime = now,
+                               .ctime = now,
+                               .btime = now};
     if (a->type == ST_BLK || a->type == ST_CHR) {
         n->attr.rdev_major = a->rdev_major;
         n->attr.rdev_minor = a->rdev_minor;

@@ -2,10 +2,7 @@
 #include "mem.h"
 #include "base/clock.h"
 
-static struct st_node *mem_root(struct store *s)
-{
-    return st_ref(&MSTORE(s)->root->n);
-}
+static struct st_node *mem_root(struct store *s) { return st_ref(&MSTORE(s)->root->n); }
 
 static void mem_free(struct store *s)
 {
@@ -77,8 +74,8 @@ enum st store_mem_open(uint64_t capacity, struct store **ret)
             st = ST_NOMEM;
     }
     if (st == ST_OK)
-        ms->root = mem_node_new(ms, &(struct st_attr){.type = ST_DIR, .mode = 0755, .uid = geteuid(), .gid = getegid()},
-                                &st);
+        ms->root =
+            mem_node_new(ms, &(struct st_attr){.type = ST_DIR, .mode = 0755, .uid = geteuid(), .gid = getegid()}, &st);
     if (!ms->root) {
         mem_free(&ms->s);
         return st;

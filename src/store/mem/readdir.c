@@ -95,8 +95,11 @@ static void batch_fill(struct mnode *n, uint64_t cookie, struct batch *b)
             continue;
         memcpy(b->names[b->n], e->name, e->nname);
         b->names[b->n][e->nname] = '\0';
-        b->e[b->n] = (struct st_dirent){.name = b->names[b->n], .nname = e->nname, .ino = e->child->n.id.ino,
-                                        .type = e->child->n.type, .cookie = e->cookie};
+        b->e[b->n] = (struct st_dirent){.name = b->names[b->n],
+                                        .nname = e->nname,
+                                        .ino = e->child->n.id.ino,
+                                        .type = e->child->n.type,
+                                        .cookie = e->cookie};
         b->n++;
     }
     pthread_rwlock_unlock(&n->lock);

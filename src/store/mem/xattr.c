@@ -35,7 +35,7 @@ static enum st begin(const struct mnode *n, const char *name, char full[STORE_XA
 static struct mxattr *find_locked(struct mnode *n, const char *full)
 {
     struct mxattr *x;
-    list_each(x, &n->xattrs, link)
+    list_each (x, &n->xattrs, link)
         if (strcmp(x->name, full) == 0)
             return x;
     return NULL;
@@ -124,11 +124,11 @@ enum st mem_xattr_list(struct st_node *st_node, bool (*fn)(void *arg, const char
     if (n->n.type != ST_REG && n->n.type != ST_DIR)
         return ST_NOTSUP;
     pthread_rwlock_rdlock(&n->lock);
-    list_each(x, &n->xattrs, link)
+    list_each (x, &n->xattrs, link)
         size += x->nname + 1;
     _cleanup_free_ char *all = malloc(size + 1);
     if (all)
-        list_each(x, &n->xattrs, link) {
+        list_each (x, &n->xattrs, link) {
             memcpy(all + used, x->name, x->nname + 1);
             used += x->nname + 1;
         }
