@@ -181,7 +181,7 @@ static void swapped_for_a_link(void **state)
     struct st_attr reg = {.type = ST_REG, .mode = 0644, .uid = geteuid(), .gid = getegid()}, dir = reg;
     dir.type = ST_DIR;
     unsigned dirs = 0, made = 0;
-    for (unsigned i = 0; i < 4000; i++) {
+    for (unsigned i = 0; i < 4000 || (!made && i < 4000000); i++) { /* until the other thread had its turns */
         _cleanup_node_ struct st_node *n = NULL, *x = NULL, *y = NULL;
         char name[16];
         snprintf(name, sizeof name, "n%u", i);
