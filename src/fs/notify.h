@@ -1,5 +1,6 @@
 /* notify.h - watches of directories, for tell.c; and what opens do to them. */
 #pragma once
+#include "base/bytes.h"
 #include "internal.h"
 
 /* Everything about watches is under this one lock: with nobody watching, nobody takes it. */

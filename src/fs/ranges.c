@@ -1,76 +1,92 @@
-/* ranges.c - which parts of a file have blocks (FSCTL_QUERY_ALLOCATED_RANGES; [MS-FSCC] 2.3.48). */
-#include "internal.h"
+/* ranges.c - FSCTL_QUERY_ALLOCATED_RANGES ([MS-FSA] 2.1.5.10.22): where a sparse file has data. A file that is not marked
+ * sparse is one range, holes or not: that is what Windows says of its own. Only looks, but what a client has written and
+ * not sent yet must count: it asks as a flush does. */
+#include "streams.h"
 
-#define RANGES_MAX 65536 /* more than any reply can hold */
+#define RANGES_FIRST 16
+#define RANGES_MAX 65536 /* an answer that is longer than any client takes */
 
-struct range_list {
-    struct arena *arena;
-    uint64_t (*at)[2];
+struct ranges {
+    uint64_t (*r)[2];
     size_t n, cap;
 };
 
-static bool add(struct range_list *l, uint64_t off, uint64_t len)
+static bool add(struct arena *a, struct ranges *rs, uint64_t off, uint64_t len)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 64;
-        uint64_t(*more)[2] = cap <= RANGES_MAX ? arena_alloc(l->arena, cap * sizeof *more) : NULL;
+    if (rs->n == rs->cap) {
+        size_t cap = rs->cap ? 2 * rs->cap : RANGES_FIRST;
+        uint64_t(*more)[2] = arena_alloc(a, cap * sizeof *more);
         if (!more)
             return false;
-        if (l->n)
-            memcpy(more, l->at, l->n * sizeof *more);
-        l->at = more;
-        l->cap = cap;
+        if (rs->n)
+            memcpy(more, rs->r, rs->n * sizeof *more);
+        rs->r = more;
+        rs->cap = cap;
     }
-    l->at[l->n][0] = off;
-    l->at[l->n++][1] = len;
+    rs->r[rs->n][0] = off;
+    rs->r[rs->n++][1] = len;
     return true;
 }
 
-static enum st collect(struct st_node *n, uint64_t off, uint64_t end, struct range_list *l)
+static enum st scan(struct arena *arena, struct st_node *n, uint64_t off, uint64_t end, struct ranges *rs)
 {
     const struct store_ops *ops = n->store->ops;
-    while (off < end) {
+    while (off < end && rs->n < RANGES_MAX) {
         uint64_t data, hole;
         enum st st = ops->seek(n, off, false, &data);
         if (st == ST_END || (st == ST_OK && data >= end))
             return ST_OK;
         if (st == ST_OK)
             st = ops->seek(n, data, true, &hole);
-        if (st != ST_OK && st != ST_END)
+        if (st == ST_END) {
+            hole = end;
+            st = ST_OK;
+        }
+        if (st != ST_OK)
             return st;
-        hole = st == ST_END ? end : MIN(hole, end);
-        if (!add(l, data, hole - data))
-            return ST_TOOMANY;
+        hole = MIN(hole, end);
+        if (!add(arena, rs, data, hole - data))
+            return ST_NOMEM;
         off = hole;
     }
     return ST_OK;
 }
 
+static enum st act(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t len, struct ranges *rs)
+{
+    struct fs_attr a;
+    enum st st = fs_open_attr(q, o, &a);
+    if (st != ST_OK || off >= a.st.size || !len)
+        return st;
+    uint64_t end = len > a.st.size - off ? a.st.size : off + len;
+    if (!o->stream && a.dos & FS_DOS_SPARSE)
+        return scan(q->arena, o->node, off, end, rs);
+    return add(q->arena, rs, off, end - off) ? ST_OK : ST_NOMEM;
+}
+
 enum st fs_ranges(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t len, uint64_t (**ret)[2], size_t *ret_n)
 {
-    if (o->node->type != ST_REG)
-        return ST_INVAL;
+    struct ranges rs = {0};
+    enum st st = fs_permit_open(o, FS_READ_DATA | FS_EXECUTE);
+    if (st != ST_OK)
+        return st;
+    if (o->node->type != ST_REG && !o->stream)
+        return ST_BADTYPE;
     if (off > INT64_MAX || len > INT64_MAX - off)
         return ST_INVAL;
     fs_req_through(q, o);
-    enum st st = fs_permit_open(o, FS_READ_DATA | FS_EXECUTE);
-    struct fs_attr attr;
-    if (st == ST_OK)
-        st = fs_open_attr(q, o, &attr);
-    if (st != ST_OK)
-        return st;
-    struct range_list l = {.arena = q->arena};
-    uint64_t end = MIN(off + len, attr.st.size);
-    if (off < end) {
-        struct co_ask ask = fs_ask_io(o->node, o, CO_READ, off, end - 1);
+    if (len) {
+        struct co_ask ask = fs_ask(o->node, CO_FLUSH);
+        ask.key = fs_open_key(o);
         st = fs_gate(q, &ask, 1);
         if (st != ST_OK)
             return st;
-        bool sparse = attr.dos & FS_DOS_SPARSE && !o->stream;
-        st = sparse ? collect(o->node, off, end, &l) : add(&l, off, end - off) ? ST_OK : ST_NOMEM;
         fs_leave(q);
+        st = act(q, o, off, len, &rs);
     }
-    *ret = l.at;
-    *ret_n = l.n;
-    return st;
+    if (st != ST_OK)
+        return st;
+    *ret = rs.r;
+    *ret_n = rs.n;
+    return ST_OK;
 }

@@ -1,76 +1,95 @@
-/* symlink.c - an empty file becomes a symbolic link (FSCTL_SET_REPARSE_POINT with IO_REPARSE_TAG_SYMLINK). Windows' clients
- * create the file first and then say what it is; a store cannot change an object's type, so the name is given to a new
- * object. The open keeps the empty file that it has, which is gone with it. */
+/* symlink.c - FSCTL_SET_REPARSE_POINT with a symbolic link ([MS-FSA] 2.1.5.10.33): the empty file that an open has made
+ * becomes a link. For a store that is another object: it takes the file's place under its name, at once, and the open is
+ * left with the nameless file. A target may say anything; following links is resolve.c's business. */
 #include "internal.h"
+#include <stdio.h>
 
-#define TARGET_MAX 4095
-
-/* The name as it stands, and that the open's object still has it. */
-struct place {
-    struct st_node *dir;
-    char name[ST_NAME_MAX + 1];
-    size_t n;
-    struct st_attr attr, dir_attr;
-};
-
-static enum st resolve(struct fs_open *o, struct place *p)
+static enum st check(struct fs_req *q, struct fs_open *o, size_t n)
 {
-    enum st st = fs_open_name(o, &p->dir, p->name, &p->n);
-    if (st == ST_OK)
-        st = o->node->store->ops->getattr(o->node, &p->attr);
-    if (st == ST_OK)
-        st = fs_dir_resolve(p->dir, &p->dir_attr);
-    if (st == ST_OK && !fs_still_named(p->dir, p->name, p->n, o->node))
-        st = ST_NOENT;
-    return st;
-}
-
-static enum st permit(struct fs_req *q, struct fs_open *o, const struct place *p)
-{
+    struct st_attr a;
     if (fs_read_only(q))
         return ST_ROFS;
     enum st st = fs_permit_open(o, FS_WRITE_DATA | FS_WRITE_ATTRIBUTES);
     if (st != ST_OK)
         return st;
-    if (o->stream || p->attr.nlink != 1 || (p->attr.type == ST_REG && p->attr.size))
+    if (!n || o->stream || (o->node->type != ST_REG && o->node->type != ST_DIR))
+        return ST_INVAL;
+    if (n >= 4096)
+        return ST_NAMETOOLONG;
+    st = o->node->store->ops->getattr(o->node, &a);
+    if (st != ST_OK)
+        return st;
+    if (o->node->type == ST_REG && a.size)
         return ST_NOTEMPTY;
-    return fs_permit(q, p->dir, &p->dir_attr, FS_ADD_FILE);
+    return o->node->type == ST_DIR && !fs_dir_empty(o->node) ? ST_NOTEMPTY : ST_OK;
 }
 
-static enum st act_locked(struct fs_open *o, const struct place *p, const char *target)
+/* A file is replaced in one step; a directory cannot be, so for a moment its name is nobody's. */
+static enum st replace(struct st_node *dir, const char *name, size_t n, struct st_node *old, const struct st_attr *a,
+                       const char *target)
 {
-    const struct store_ops *ops = p->dir->store->ops;
-    struct st_attr link = {.type = ST_LNK, .mode = 0777, .uid = p->attr.uid, .gid = p->attr.gid};
-    struct st_node *made = NULL;
-    enum st st = ops->unlink(p->dir, p->name, p->n, o->node, p->attr.type == ST_DIR ? ST_UNLINK_DIR : 0);
+    const struct store_ops *ops = dir->store->ops;
+    _cleanup_node_ struct st_node *link = NULL;
+    char tmp[64];
+    if (!fs_still_named(dir, name, n, old))
+        return ST_NOENT;
+    if (old->type == ST_DIR) {
+        enum st st = ops->unlink(dir, name, n, old, ST_UNLINK_DIR);
+        return st != ST_OK ? st : ops->make(dir, name, n, a, target, &link);
+    }
+    int len = snprintf(tmp, sizeof tmp, ".concord-link-%llx", (unsigned long long)hash_u64((uintptr_t)old));
+    enum st st = ops->make(dir, tmp, (size_t)len, a, target, &link);
+    if (st != ST_OK)
+        return st;
+    st = ops->rename(dir, tmp, (size_t)len, dir, name, n, 0);
+    if (st != ST_OK)
+        ops->unlink(dir, tmp, (size_t)len, link, 0);
+    return st;
+}
+
+static enum st act(struct fs_req *q, struct fs_open *o, struct st_node *dir, const char *name, size_t n,
+                   const char *target)
+{
+    struct st_attr a, before, after;
+    const struct store_ops *ops = dir->store->ops;
+    struct st_node *const both[] = {dir, o->node};
+    fsn_lock_all(both, 2);
+    enum st st = ops->getattr(o->node, &a);
     if (st == ST_OK)
-        st = ops->make(p->dir, p->name, p->n, &link, target, &made);
-    st_unref(made);
+        st = ops->getattr(dir, &before);
+    if (st == ST_OK) {
+        a.type = ST_LNK;
+        a.mode = 0777;
+        st = replace(dir, name, n, o->node, &a, target);
+        if (ops->getattr(dir, &after) == ST_OK)
+            fsn_carry(dir, &before.ctime, &after.ctime);
+        fs_casemap_changed(dir, &before.ctime, name, n, st == ST_OK ? name : NULL, n);
+    }
+    fsn_unlock_all(both, 2);
     return st;
 }
 
 enum st fs_symlink_set(struct fs_req *q, struct fs_open *o, const char *target, size_t n)
 {
-    struct place p = {0};
-    if (n == 0 || n > TARGET_MAX || memchr(target, 0, n))
-        return ST_INVAL;
-    char *text = arena_strndup(q->arena, target, n);
+    _cleanup_node_ struct st_node *dir = NULL;
+    char name[ST_NAME_MAX + 1], *copy;
+    size_t nname;
+    enum st st = check(q, o, n);
+    if (st == ST_OK)
+        st = fs_open_name(o, &dir, name, &nname);
+    if (st != ST_OK)
+        return st;
+    copy = arena_strndup(q->arena, target, n);
+    if (!copy || !fsn(dir) || !fsn(o->node))
+        return ST_NOMEM;
     fs_req_through(q, o);
-    enum st st = text ? resolve(o, &p) : ST_NOMEM;
-    _cleanup_node_ struct st_node *dir = p.dir;
-    if (st == ST_OK)
-        st = permit(q, o, &p);
+    struct co_ask ask = fs_ask(dir, CO_CHILD);
+    st = fs_gate(q, &ask, 1);
     if (st != ST_OK)
         return st;
-    struct co_ask asks[] = {fs_ask(o->node, CO_SETATTR), fs_ask(dir, CO_CHILD)};
-    st = fs_gate(q, asks, 2);
-    if (st != ST_OK)
-        return st;
-    fsn_lock_all(&dir, 1);
-    st = act_locked(o, &p, text);
-    fsn_unlock_all(&dir, 1);
+    st = act(q, o, dir, name, nname, copy);
     if (st == ST_OK)
-        fs_tell(q, dir, p.name, p.n, FS_MODIFIED, FS_CHANGE_ATTRIBUTES);
+        fs_tell(q, dir, name, nname, FS_MODIFIED, FS_CHANGE_ATTRIBUTES);
     fs_leave(q);
     return st;
 }
