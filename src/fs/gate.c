@@ -127,6 +127,24 @@ void fs_leave(struct fs_req *q)
     fs_deliver(fs, &out);
 }
 
+static void wake_nobody(struct co_ticket *t)
+{
+}
+
+/* With a ticket of its own: q's may be waiting for something else. */
+void fs_hint(struct fs_req *q, struct co_ask ask)
+{
+    struct fs *fs = q->fs;
+    struct co_ticket t = {.wake = wake_nobody};
+    struct co_out out = fs_out();
+    uint64_t now = clock_now();
+    if (co_enter(fs->co, &t, q->party ? q->party : &nobody, &ask, 1, now, &out) == ST_OK)
+        co_leave(fs->co, &t, now, &out);
+    else
+        co_cancel(fs->co, &t, now, &out);
+    fs_deliver(fs, &out);
+}
+
 /* --- Events. */
 static void log_conflict(struct fs *fs, const struct co_event *ev, const struct co_ask *asks, size_t n)
 {

@@ -106,6 +106,7 @@ static inline void fs_req_through(struct fs_req *q, const struct fs_open *o)
  * ST_AGAIN and checks that the store's mutation counter did not move before the gate. */
 enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n);
 void fs_leave(struct fs_req *q);
+void fs_hint(struct fs_req *q, struct co_ask ask); /* only tells the engine; for asks that never wait */
 struct co_ask fs_ask(struct st_node *n, enum co_op op);
 struct co_ask fs_ask_io(struct st_node *n, const struct fs_open *o, enum co_op op, uint64_t first, uint64_t last);
 static inline struct co_out fs_out(void) /* zeroing the events inside would cost more than most calls */

@@ -58,6 +58,15 @@ static enum st gate(struct fs_req *q, struct fs_open *o, const struct link *l)
     return fs_gate(q, asks, n);
 }
 
+/* As for a rename: Windows replaces no file that is open. */
+static bool victim_in_use(const struct fs_req *q, const struct link *l)
+{
+    if (q->posix || !l->victim)
+        return false;
+    struct co_key key = fs_node_key(l->victim);
+    return co_opens(q->fs->co, &key, fs_link_id(l->dir, l->name, l->n)) != 0;
+}
+
 /* The name changes hands in one step, or not at all: link under a name of ours, then rename over the victim. */
 static enum st link_over(const struct link *l)
 {
@@ -112,6 +121,10 @@ static enum st attempt(struct fs_req *q, struct fs_open *o, struct link *l, bool
         st = gate(q, o, l);
     if (st != ST_OK)
         return st;
+    if (victim_in_use(q, l)) {
+        fs_leave(q);
+        return ST_ACCESS;
+    }
     struct st_node *const all[] = {l->dir, l->node, l->victim};
     fsn_lock_all(all, 3);
     st = act_locked(l);

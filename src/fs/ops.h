@@ -39,7 +39,8 @@ enum st fs_lookup(struct fs_req *q, struct st_node *dir, const char *name, size_
                   struct st_attr *ret_attr /* or NULL */);
 enum st fs_readlink(struct fs_req *q, struct st_node *n, char **ret, size_t *ret_n); /* in the request's arena */
 
-/* Reads up to len bytes at off into buf. *ret_eof: the last byte returned is the last of the file. `attr` may be NULL. */
+/* Reads up to len bytes at off into buf. *ret_eof: the last byte returned is the last of the file.
+ * `ret_eof` and `attr` may be NULL, which is cheaper. */
 enum st fs_read(struct fs_req *q, struct st_node *n, struct fs_open *o, uint64_t off, void *buf, size_t len,
                 size_t *ret_n, bool *ret_eof, struct st_attr *attr);
 enum fs_stable { FS_UNSTABLE, FS_DATA_SYNC, FS_FILE_SYNC };

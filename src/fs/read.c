@@ -14,7 +14,7 @@ static enum st permit(struct fs_req *q, struct st_node *n, const struct fs_open 
 }
 
 static enum st act(struct fs_req *q, struct st_node *n, struct fs_open *o, uint64_t off, void *buf, size_t len,
-                   size_t *ret_n, bool *ret_eof, struct st_attr *attr)
+                   size_t *ret_n, bool *ret_eof, bool want_eof, struct st_attr *attr)
 {
     if (o && o->stream)
         return fs_stream_read(q, o, off, buf, len, ret_n, ret_eof);
@@ -23,14 +23,13 @@ static enum st act(struct fs_req *q, struct st_node *n, struct fs_open *o, uint6
     enum st st = n->store->ops->read(n, off, buf, len, flags, ret_n);
     if (st != ST_OK)
         return st;
-    if (*ret_n < len) {
-        *ret_eof = true;
-        return attr ? n->store->ops->getattr(n, attr) : ST_OK;
-    }
+    *ret_eof = *ret_n < len;
+    if (!attr && (*ret_eof || !want_eof))
+        return ST_OK;
     st = n->store->ops->getattr(n, &a);
     if (st != ST_OK)
         return st;
-    *ret_eof = off + len >= a.size;
+    *ret_eof = *ret_eof || off + len >= a.size;
     if (attr)
         *attr = a;
     return ST_OK;
@@ -60,7 +59,7 @@ enum st fs_read(struct fs_req *q, struct st_node *n, struct fs_open *o, uint64_t
         st = fs_gate(q, &ask, 1);
         if (st != ST_OK)
             return st;
-        st = act(q, n, o, off, buf, len, &got, &eof, attr);
+        st = act(q, n, o, off, buf, len, &got, &eof, ret_eof != NULL, attr);
         fs_leave(q);
         if (st != ST_OK)
             return st;

@@ -126,6 +126,16 @@ static enum st gate(struct fs_req *q, const struct move *m)
 }
 
 /* --- act */
+/* [MS-FSA] 2.1.5.15.12: Windows replaces no file that is open. Asked behind the gate: by now whoever only kept a handle
+ * cached has closed it. UNIX callers take the name away under the opens. */
+static bool victim_in_use(const struct fs_req *q, const struct move *m)
+{
+    if (q->posix || !m->victim)
+        return false;
+    struct co_key key = fs_node_key(m->victim);
+    return co_opens(q->fs->co, &key, fs_link_id(m->ddir, m->dname, m->dn)) != 0;
+}
+
 /* A directory moved below a sibling that is just being moved below it would close a cycle; one such move at a time, and
  * asked again. */
 static enum st rename_checked(const struct move *m)
@@ -222,6 +232,10 @@ static enum st attempt(struct fs_req *q, struct move *m, bool *ret_raced)
         st = gate(q, m);
     if (st != ST_OK)
         return st;
+    if (victim_in_use(q, m)) {
+        fs_leave(q);
+        return ST_ACCESS;
+    }
     struct st_node *const all[] = {m->sdir, m->ddir, m->source, m->victim};
     fsn_lock_all(all, 4);
     st = act_locked(q, m, ret_raced);
