@@ -125,33 +125,19 @@ struct hold_walk {
     const char *path; /* only this one, or NULL */
 };
 
-/* The object's path for people: found through its share's root when the store can tell. */
-static bool key_path(struct server *s, const struct co_key *key, char *out, size_t cap)
-{
-    struct fs_share *share = fs_share_by_id(s->fs, (uint32_t)key->store);
-    bool ok = share && fs_key_path(share, key, out, cap) == ST_OK;
-    if (share)
-        fs_share_put(share);
-    if (!ok)
-        snprintf(out, cap, "#%llu", (unsigned long long)key->ino);
-    return ok;
-}
-
 static bool hold_row(void *arg, const struct co_hold *h)
 {
     static const char *const kinds[] = {[CO_KIND_RANGE] = "lock", [CO_KIND_SHARE] = "open", [CO_KIND_LEASE] = "lease",
                                         [CO_KIND_DELETE] = "delete", [CO_KIND_WAITER] = "waiting"};
-    static const char *const labels[] = {[CO_LABEL_NFS3] = "nfs3", [CO_LABEL_NLM] = "nlm", [CO_LABEL_NFS4] = "nfs4",
-                                         [CO_LABEL_SMB] = "smb", [CO_LABEL_LOCAL] = "local"};
     struct hold_walk *w = arg;
     char path[4200], what[96];
-    key_path(w->s, &h->key, path, sizeof path);
+    if (!fs_key_path(w->s->fs, &h->key, path, sizeof path))
+        snprintf(path, sizeof path, "#%llu", (unsigned long long)h->key.ino);
     if (w->path && strcmp(w->path, path) != 0)
         return true;
-    const char *label = h->party.label < ARRAY_LEN(labels) ? labels[h->party.label] : NULL;
     json_array_append_new(
         w->rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "file", path, "kind", kinds[h->kind] ? kinds[h->kind] : "", "what",
-                           hold_text(h, what, sizeof what), "protocol", label ? label : "", "holder", h->party.who, "age_ms",
+                           hold_text(h, what, sizeof what), "protocol", fs_label_name(h->party.label), "holder", h->party.who, "age_ms",
                            (json_int_t)((clock_now() - h->since) / NSEC_PER_MSEC)));
     return true;
 }

@@ -26,6 +26,45 @@ static void write_gauges(struct server *s, FILE *f)
             (unsigned long long)co.waiters);
 }
 
+static void write_conflicts(const struct fs_metrics *m, FILE *f)
+{
+    fputs("# HELP concord_cross_protocol_conflicts_total Operations that met what another client held.\n"
+          "# TYPE concord_cross_protocol_conflicts_total counter\n", f);
+    for (unsigned i = 0; i < sizeof m->conflicts / sizeof m->conflicts[0][0][0][0]; i++) {
+        unsigned outcome = i % FS_OUTCOMES, kind = i / FS_OUTCOMES % FS_CONFLICT_KINDS;
+        unsigned to = i / FS_OUTCOMES / FS_CONFLICT_KINDS % CO_LABEL_MAX, from = i / FS_OUTCOMES / FS_CONFLICT_KINDS / CO_LABEL_MAX;
+        uint64_t n = atomic_load_explicit(&m->conflicts[from][to][kind][outcome], memory_order_relaxed);
+        if (n)
+            fprintf(f, "concord_cross_protocol_conflicts_total{from=\"%s\",to=\"%s\",kind=\"%s\",outcome=\"%s\"} %llu\n",
+                    fs_label_name(from), fs_label_name(to), fs_conflict_kind_name(kind), fs_conflict_outcome_name(outcome),
+                    (unsigned long long)n);
+    }
+}
+
+static void write_histogram(const struct fs_histogram *h, const char *name, const char *help, FILE *f)
+{
+    uint64_t below = 0;
+    fprintf(f, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+    for (size_t i = 0; i < FS_BUCKETS; i++) {
+        below += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
+        if (fs_histogram_bounds[i] == UINT64_MAX)
+            fprintf(f, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)below);
+        else
+            fprintf(f, "%s_bucket{le=\"%g\"} %llu\n", name, (double)fs_histogram_bounds[i] / NSEC_PER_SEC, (unsigned long long)below);
+    }
+    fprintf(f, "%s_sum %g\n%s_count %llu\n", name, (double)atomic_load(&h->sum) / NSEC_PER_SEC, name, (unsigned long long)below);
+}
+
+static void write_counters(const struct fs_metrics *m, FILE *f)
+{
+    write_conflicts(m, f);
+    write_histogram(&m->break_to_ack, "concord_break_to_ack_seconds", "From sending a break to the holder's answer.", f);
+    write_histogram(&m->break_to_grant, "concord_break_to_grant_seconds", "From meeting a lease to going on.", f);
+    write_histogram(&m->lock_handover, "concord_lock_handover_seconds", "From meeting a lock to being granted.", f);
+    fprintf(f, "# HELP concord_parked_total Times a request was parked.\n# TYPE concord_parked_total counter\nconcord_parked_total %llu\n",
+            (unsigned long long)atomic_load(&m->parked));
+}
+
 static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
                               const char *data, size_t *ndata, void **state)
 {
@@ -38,7 +77,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
         return MHD_NO;
     if (found) {
         write_gauges(m->s, f);
-        fs_metrics_write(m->s->fs, f);
+        write_counters(fs_metrics(m->s->fs), f);
     } else {
         fputs("try /metrics\n", f);
     }

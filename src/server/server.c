@@ -95,7 +95,9 @@ static bool start_nfs(struct server *s)
                              .limits = limits_of(&c->nfs.peers, c->nfs.max_record),
                              .max_connections = c->nfs.peers.max_connections,
                              .drc_entries = c->nfs.drc_entries,
-                             .park = c->lock.nfs_park};
+                             .park = c->lock.nfs_park,
+                             .grace = c->lock.policy.grace_period,
+                             .name = c->server.name[0] ? c->server.name : NULL};
     int r = nfs_server_start(&cfg, s->fs, s->kv, s->loops, s->nloops, s->pool, &s->nfs);
     return r == 0 || failed("nfs", r);
 }

@@ -99,6 +99,8 @@ struct store_ops {
      * database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one. */
     enum st (*handle)(struct st_node *n, uint8_t *out, size_t *ret_n);
     enum st (*from_handle)(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
+    /* The object of that identity when it is in memory, as one is on which a client holds anything; ST_NOENT. */
+    enum st (*known)(struct store *s, const struct st_id *id, struct st_node **ret);
     /* A current path of the object below the root ("a/b"), for logs and the administrator. */
     enum st (*path)(struct st_node *n, char *out, size_t cap);
     /* The directory that holds n (a directory); of the root: the root. New reference. */

@@ -77,6 +77,23 @@ struct dnode *dir_cache_find(struct dstore *ds, uint64_t ino, dev_t dev)
     return n;
 }
 
+enum st dir_known(struct store *s, const struct st_id *id, struct st_node **ret)
+{
+    struct dstore *ds = DSTORE(s);
+    uint64_t hash = hash_u64(id->ino);
+    struct dshard *sh = shard_of(ds, hash);
+    struct dnode *found = NULL;
+    pthread_mutex_lock(&sh->mu);
+    for (struct hash_link *e = hash_first(&sh->nodes, hash); e && !found; e = hash_next(e)) {
+        struct dnode *n = container_of(e, struct dnode, link);
+        if (n->n.id.ino == id->ino && n->n.id.gen == id->gen)
+            found = ref_locked(ds, n);
+    }
+    pthread_mutex_unlock(&sh->mu);
+    *ret = found ? &found->n : NULL;
+    return found ? ST_OK : ST_NOENT;
+}
+
 /* Up to `want` idle nodes of one shard into `out`, longest idle first; `min_ticks` idle at least. */
 static unsigned take_idle_locked(struct dstore *ds, struct dshard *sh, unsigned want, uint64_t min_ticks,
                                  uint64_t min_ticks_rw, struct list *out)

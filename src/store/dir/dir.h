@@ -120,6 +120,7 @@ static inline enum st dir_fd(struct dnode *n, enum dir_access need)
 /* place.c: where a directory is, and that it is still inside the root */
 /* ST_NOTDIR; ST_STALE: somebody moved it out of the root. `strict`: look now, else a recent look will do. */
 enum st dir_usable(struct dnode *d, bool strict);
+enum st dir_known(struct store *s, const struct st_id *id, struct st_node **ret);
 enum st dir_path(struct st_node *n, char *out, size_t cap);
 enum st dir_parent(struct st_node *n, struct st_node **ret);
 

@@ -30,6 +30,7 @@ static const struct store_ops dir_ops = {
     .statfs = dir_statfs,
     .handle = dir_handle,
     .from_handle = dir_from_handle,
+    .known = dir_known,
     .path = dir_path,
     .parent = dir_parent,
     .lookup = dir_lookup,

@@ -104,6 +104,7 @@ enum st mem_link(struct st_node *n, struct st_node *dir, const char *name, size_
 enum st mem_unlink(struct st_node *dir, const char *name, size_t n, const struct st_node *expect, unsigned flags);
 enum st mem_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname,
                    size_t dn, unsigned flags);
+enum st mem_known(struct store *s, const struct st_id *id, struct st_node **ret);
 enum st mem_path(struct st_node *n, char *out, size_t cap);
 enum st mem_parent(struct st_node *n, struct st_node **ret);
 enum st mdir_add(struct mdir *d, const char *name, size_t n, struct mnode *child);

@@ -125,6 +125,16 @@ struct mnode *mem_node_find(struct mstore *ms, uint64_t ino)
     return found;
 }
 
+enum st mem_known(struct store *s, const struct st_id *id, struct st_node **ret)
+{
+    struct mnode *n = mem_node_find(MSTORE(s), id->ino);
+    if (n && n->n.id.gen == id->gen)
+        return *ret = &n->n, ST_OK;
+    if (n)
+        st_unref(&n->n);
+    return ST_NOENT;
+}
+
 enum st mem_handle(struct st_node *n, uint8_t *out, size_t *ret_n)
 {
     out[0] = TAG_MEM;

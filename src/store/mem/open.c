@@ -31,6 +31,7 @@ static const struct store_ops mem_ops = {
     .statfs = mem_statfs,
     .handle = mem_handle,
     .from_handle = mem_from_handle,
+    .known = mem_known,
     .path = mem_path,
     .parent = mem_parent,
     .lookup = mem_lookup,
