@@ -118,7 +118,7 @@ static void reset_command(struct smb_req *r)
     r->scratch = NULL;
     r->handler = NULL;
     r->status = STATUS_SUCCESS;
-    r->sign = r->waited = r->started = r->async = r->no_reply = false;
+    r->sign = r->waited = r->started = r->told_closed = r->async = r->no_reply = false;
     r->abort_status = 0;
     atomic_store_explicit(&r->cancelled, r->conn->net->is_closed, memory_order_relaxed);
     if (r->cancelled)
@@ -301,9 +301,9 @@ static bool command_begin(struct smb_req *r)
     return true;
 }
 
-static void drop_opens(struct smb_req *r, size_t from)
+static void drop_opens(struct smb_req *r)
 {
-    for (size_t i = from; i < ARRAY_LEN(r->opens); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(r->opens); i++) {
         smb_open_unref(r->opens[i]);
         r->opens[i] = NULL;
     }
@@ -320,7 +320,6 @@ static uint32_t command_run(struct smb_req *r)
     uint32_t status = r->handler->run(r);
     if (unlikely(status == SMB_PARKED && r->cancelled)) {
         cursor_seek(&r->in, SMB2_HEADER);
-        drop_opens(r, 0);
         status = r->handler->run(r);
     }
     if (status != SMB_PARKED && status != SMB_OFFLOAD) {
@@ -332,7 +331,6 @@ static uint32_t command_run(struct smb_req *r)
     }
     if (!r->no_reply)
         smb_reply_cut(r);
-    drop_opens(r, status == SMB_PARKED && !r->cancelled); /* the first one wakes us when it is closed */
     cursor_seek(&r->in, SMB2_HEADER);
     if (status == SMB_PARKED && r->cancelled) {
         fs_cancel(&r->fs);
@@ -356,7 +354,7 @@ static void command_finish(struct smb_req *r)
         r->chain_tree = r->wire_tree;
     if (r->command == SMB2_SESSION_SETUP && r->status == STATUS_SUCCESS)
         r->chain_session = r->wire_session;
-    drop_opens(r, 0);
+    drop_opens(r);
     smb_tree_unref(r->tree);
     smb_channel_unref(r->channel);
     smb_session_unref(r->session);

@@ -26,6 +26,23 @@ void smb_open_unref(struct smb_open *o)
     free(o);
 }
 
+/* Keeps it for the request; `o` is a reference. */
+static struct smb_open *keep(struct smb_req *r, struct smb_open *o)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->opens); i++) {
+        if (r->opens[i] == o) { /* found before, in an earlier run */
+            smb_open_unref(o);
+            return o;
+        }
+        if (!r->opens[i]) {
+            r->opens[i] = o;
+            return o;
+        }
+    }
+    smb_open_unref(o);
+    return NULL;
+}
+
 struct smb_open *smb_open_new(struct smb_req *r)
 {
     struct smb_session *s = r->session;
@@ -50,7 +67,7 @@ struct smb_open *smb_open_new(struct smb_req *r)
         o->volatile_id = atomic_fetch_add(&s->srv->next_id, 1);
     while (!o->volatile_id || o->volatile_id == UINT64_MAX);
     o->persistent_id = o->volatile_id;
-    return o;
+    return keep(r, o);
 }
 
 /* A session or tree that ended while the open was being made closes it again at once. */
@@ -99,18 +116,6 @@ struct smb_open *smb_open_get(struct smb_req *r, uint64_t persistent_id, uint64_
 struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id)
 {
     return lookup(srv, volatile_id, volatile_id);
-}
-
-/* Keeps it for the request; `o` is a reference. */
-static struct smb_open *keep(struct smb_req *r, struct smb_open *o)
-{
-    for (size_t i = 0; i < ARRAY_LEN(r->opens); i++)
-        if (!r->opens[i]) {
-            r->opens[i] = o;
-            return o;
-        }
-    smb_open_unref(o);
-    return NULL;
 }
 
 struct smb_open *smb_open_find(struct smb_req *r)
@@ -184,8 +189,10 @@ void smb_open_wait(struct smb_req *r)
     list_remove(&r->in_open);
     list_append(&o->waiting, &r->in_open);
     pthread_mutex_unlock(&o->lock);
-    if (o->closed) /* before it was listed: nobody else would wake it */
+    if (o->closed && !r->told_closed) { /* before it was listed: nobody else would wake it */
+        r->told_closed = true;
         job_wake(&r->job);
+    }
 }
 
 void smb_open_nowait(struct smb_req *r)
@@ -196,8 +203,4 @@ void smb_open_nowait(struct smb_req *r)
     pthread_mutex_lock(&o->lock);
     list_remove(&r->in_open);
     pthread_mutex_unlock(&o->lock);
-    if (r->phase == SMB_RUN) {
-        smb_open_unref(o);
-        r->opens[0] = NULL;
-    }
 }

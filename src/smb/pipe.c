@@ -1,7 +1,7 @@
 /* pipe.c - see pipe.h. A pipe is in message mode: each PDU of an answer is one message, and a read that is too short for
  * it says STATUS_BUFFER_OVERFLOW and leaves the rest for the next. Every call is answered before its WRITE is. */
 #include "pipe.h"
-#include "rpc.h"
+#include "dcerpc.h"
 #include "base/utf.h"
 #include <strings.h>
 
@@ -10,7 +10,7 @@
 
 struct smb_pipe {
     pthread_mutex_t lock;
-    struct rpc_conn rpc;
+    struct dcerpc_conn rpc;
     uint8_t *in; /* the beginning of a PDU that is not all there yet */
     size_t nin;
     struct wbuf out; /* answers; `read` bytes of them are gone */
@@ -22,7 +22,7 @@ void smb_pipe_free(struct smb_pipe *p)
 {
     if (!p)
         return;
-    rpc_conn_done(&p->rpc);
+    dcerpc_conn_done(&p->rpc);
     wbuf_done(&p->out);
     free(p->in);
     pthread_mutex_destroy(&p->lock);
@@ -30,7 +30,7 @@ void smb_pipe_free(struct smb_pipe *p)
 }
 
 /* "srvsvc", also as "\srvsvc" or "\PIPE\srvsvc". */
-static const struct rpc_interface *pipe_interface(const uint8_t *utf16, size_t nbytes)
+static const struct dcerpc_interface *pipe_interface(const uint8_t *utf16, size_t nbytes)
 {
     char name[64];
     size_t n = utf16le_to_utf8(utf16, nbytes, name, sizeof name - 1);
@@ -40,10 +40,10 @@ static const struct rpc_interface *pipe_interface(const uint8_t *utf16, size_t n
     const char *s = name + (name[0] == '\\');
     if (!strncasecmp(s, "pipe\\", 5))
         s += 5;
-    return rpc_interface_find(s);
+    return dcerpc_interface_find(s);
 }
 
-static struct smb_pipe *pipe_new(const struct rpc_interface *iface)
+static struct smb_pipe *pipe_new(const struct dcerpc_interface *iface)
 {
     struct smb_pipe *p = calloc(1, sizeof *p);
     if (!p)
@@ -55,17 +55,15 @@ static struct smb_pipe *pipe_new(const struct rpc_interface *iface)
 
 uint32_t smb_pipe_create(struct smb_req *r, const uint8_t *utf16, size_t nbytes)
 {
-    const struct rpc_interface *iface = pipe_interface(utf16, nbytes);
+    const struct dcerpc_interface *iface = pipe_interface(utf16, nbytes);
     if (!iface)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     struct smb_open *o = smb_open_new(r);
     if (!o)
         return STATUS_INSUFFICIENT_RESOURCES;
     o->pipe = pipe_new(iface);
-    if (!o->pipe) {
-        smb_open_unref(o);
+    if (!o->pipe)
         return STATUS_INSUFFICIENT_RESOURCES;
-    }
     smb_open_publish(o);
     struct wbuf *w = &r->out;
     wbuf_le16(w, 89);
@@ -79,23 +77,23 @@ uint32_t smb_pipe_create(struct smb_req *r, const uint8_t *utf16, size_t nbytes)
     wbuf_le64(w, o->persistent_id);
     wbuf_le64(w, o->volatile_id);
     wbuf_zero(w, 8);
-    r->chain_open = o;
+    r->chain_open = smb_open_ref(o);
     return STATUS_SUCCESS;
 }
 
 /* All whole PDUs at p; returns the bytes used, SIZE_MAX when the peer speaks nonsense. */
 static size_t pipe_pdus(struct smb_req *r, struct smb_pipe *p, const uint8_t *data, size_t len)
 {
-    struct rpc_env env = {.fs = r->conn->srv->fs, .server_name = r->conn->srv->cfg.server_name,
+    struct dcerpc_env env = {.fs = r->conn->srv->fs, .server_name = r->conn->srv->cfg.server_name,
                           .domain = r->conn->srv->cfg.domain};
     size_t used = 0;
     for (;;) {
-        size_t n = rpc_frame(data + used, len - used);
+        size_t n = dcerpc_frame(data + used, len - used);
         if (n == SIZE_MAX)
             return SIZE_MAX;
         if (!n || n > len - used)
             return used;
-        if (!rpc_pdu(&p->rpc, &env, &r->arena, data + used, n, &p->out) || p->out.bad)
+        if (!dcerpc_pdu(&p->rpc, &env, &r->arena, data + used, n, &p->out) || p->out.bad)
             return SIZE_MAX;
         used += n;
     }
@@ -143,7 +141,7 @@ static uint32_t pipe_read(struct smb_pipe *p, uint8_t *buf, size_t len, size_t *
     if (p->read == all)
         return STATUS_PIPE_EMPTY;
     while (message <= p->read) /* messages are PDUs: their own headers delimit them */
-        message += rpc_frame(wbuf_at(&p->out, message), all - message);
+        message += dcerpc_frame(wbuf_at(&p->out, message), all - message);
     size_t n = MIN(len, message - p->read);
     memcpy(buf, wbuf_at(&p->out, p->read), n);
     p->read += n;

@@ -231,7 +231,7 @@ struct smb_req {
     struct timer pending_timer;  /* sends it */
     _Atomic bool cancelled;      /* CANCEL, or the connection is gone: handlers return STATUS_CANCELLED when woken */
     uint32_t abort_status;       /* what a cancelled request answers */
-    bool no_reply, sign, held, waited, started;
+    bool no_reply, sign, held, waited, started, told_closed;
 };
 
 /* Status map: the only one (status.c). */
@@ -243,7 +243,8 @@ uint32_t smb_status(enum st st);
 /* Reads the 16 bytes of a FileId at the cursor and finds the open (a reference the request drops when the command is
  * done), honouring the chain's open for related commands. NULL: return STATUS_FILE_CLOSED. Sets r->fs.share etc. */
 struct smb_open *smb_open_find(struct smb_req *r);
-struct smb_open *smb_open_new(struct smb_req *r); /* NULL: limit reached. Not in the table before smb_open_publish(). */
+/* The request's, like a found one. NULL: limit reached. Not in the table before smb_open_publish(). */
+struct smb_open *smb_open_new(struct smb_req *r);
 void smb_open_publish(struct smb_open *o);
 struct smb_open *smb_open_ref(struct smb_open *o);
 void smb_open_unref(struct smb_open *o);

@@ -1,7 +1,7 @@
 /* Remote procedure calls: binding, calls in one and in many fragments, faults. */
 #include "tests/base/cm.h"
 #include "fs/fs.h"
-#include "smb/rpc.h"
+#include "smb/dcerpc.h"
 
 static struct fs_share shares[] = {{.cfg = {.name = "docs", .comment = "Documents", .smb = true}},
                                    {.cfg = {.name = "nfsonly", .nfs = true}},
@@ -15,7 +15,7 @@ void fs_share_each(struct fs *fs, bool (*fn)(void *arg, struct fs_share *s), voi
 }
 
 static struct arena arena;
-static const struct rpc_env env = {.server_name = "HOST", .domain = "GROUP"};
+static const struct dcerpc_env env = {.server_name = "HOST", .domain = "GROUP"};
 static struct wbuf out;
 
 static size_t pdu(uint8_t *p, uint8_t type, uint8_t flags, const void *body, size_t n)
@@ -30,7 +30,7 @@ static size_t pdu(uint8_t *p, uint8_t type, uint8_t flags, const void *body, siz
     return 16 + n;
 }
 
-static void bind_to(struct rpc_conn *c, const struct rpc_interface *iface)
+static void bind_to(struct dcerpc_conn *c, const struct dcerpc_interface *iface)
 {
     uint8_t p[128], body[56] = {0xb8, 0x10, 0xb8, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0};
     static const uint8_t ndr[20] = {0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8,
@@ -38,17 +38,17 @@ static void bind_to(struct rpc_conn *c, const struct rpc_interface *iface)
     memcpy(body + 16, iface->uuid, 16);
     body[32] = (uint8_t)iface->major;
     memcpy(body + 36, ndr, 20);
-    *c = (struct rpc_conn){.iface = iface};
+    *c = (struct dcerpc_conn){.iface = iface};
     wbuf_init(&out, 1024, 1 << 20);
     size_t n = pdu(p, 11, 3, body, sizeof body);
-    assert_true(rpc_pdu(c, &env, &arena, p, n, &out));
+    assert_true(dcerpc_pdu(c, &env, &arena, p, n, &out));
     assert_int_equal(*wbuf_at(&out, 2), 12);
     assert_int_equal(c->ncontexts, 1);
     wbuf_cut(&out, 0);
 }
 
 /* Calls with the stub in pieces of `part` bytes. Returns the type of the answer. */
-static int call(struct rpc_conn *c, uint16_t opnum, const void *stub, size_t n, size_t part)
+static int call(struct dcerpc_conn *c, uint16_t opnum, const void *stub, size_t n, size_t part)
 {
     size_t at = 0;
     wbuf_cut(&out, 0);
@@ -58,7 +58,7 @@ static int call(struct rpc_conn *c, uint16_t opnum, const void *stub, size_t n, 
         put_le16(body + 6, opnum);
         memcpy(body + 8, (const uint8_t *)stub + at, k);
         size_t len = pdu(p, 0, (uint8_t)((at ? 0 : 1) | (at + k == n ? 2 : 0)), body, 8 + k);
-        assert_true(rpc_pdu(c, &env, &arena, p, len, &out));
+        assert_true(dcerpc_pdu(c, &env, &arena, p, len, &out));
         at += k;
     } while (at < n);
     return *wbuf_at(&out, 2);
@@ -69,8 +69,8 @@ static void share_list(void **state)
     /* no server name; level 1; container with no entries; all at once; no resume handle */
     static const uint8_t stub[] = {0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 4, 0, 2, 0, 0, 0, 0, 0,
                                    0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0};
-    struct rpc_conn c;
-    bind_to(&c, &rpc_srvsvc);
+    struct dcerpc_conn c;
+    bind_to(&c, &dcerpc_srvsvc);
     for (size_t part = 3; part <= sizeof stub; part += 29) {
         assert_int_equal(call(&c, 15, stub, sizeof stub, part), 2);
         const uint8_t *p = wbuf_at(&out, 24);
@@ -83,14 +83,14 @@ static void share_list(void **state)
     other[4] = other[8] = 9; /* no such level */
     assert_int_equal(call(&c, 15, other, sizeof other, 64), 2);
     assert_int_equal(get_le32(wbuf_at(&out, wbuf_len(&out) - 4)), 124);
-    rpc_conn_done(&c);
+    dcerpc_conn_done(&c);
     wbuf_done(&out);
 }
 
 static void faults(void **state)
 {
-    struct rpc_conn c;
-    bind_to(&c, &rpc_srvsvc);
+    struct dcerpc_conn c;
+    bind_to(&c, &dcerpc_srvsvc);
     assert_int_equal(call(&c, 999, "abcd", 4, 4), 3);
     assert_int_equal(get_le32(wbuf_at(&out, 24)), RPC_FAULT_OP_RANGE);
     assert_int_equal(call(&c, 12, "abcd", 4, 4), 3);
@@ -98,7 +98,7 @@ static void faults(void **state)
     assert_int_equal(call(&c, 15, "abcd", 4, 4), 3);
     assert_int_equal(get_le32(wbuf_at(&out, 24)), RPC_FAULT_NDR);
     wbuf_done(&out);
-    bind_to(&c, &rpc_wkssvc);
+    bind_to(&c, &dcerpc_wkssvc);
     static const uint8_t stub[] = {0, 0, 0, 0, 100, 0, 0, 0};
     assert_int_equal(call(&c, 0, stub, sizeof stub, 64), 2);
     assert_int_equal(get_le32(wbuf_at(&out, wbuf_len(&out) - 4)), 0);
@@ -107,17 +107,17 @@ static void faults(void **state)
 
 static void unbound(void **state)
 {
-    struct rpc_conn c = {.iface = &rpc_srvsvc};
+    struct dcerpc_conn c = {.iface = &dcerpc_srvsvc};
     uint8_t p[64];
     wbuf_init(&out, 256, 4096);
-    assert_true(rpc_pdu(&c, &env, &arena, p, pdu(p, 0, 3, "\0\0\0\0\0\0\0\0", 8), &out));
+    assert_true(dcerpc_pdu(&c, &env, &arena, p, pdu(p, 0, 3, "\0\0\0\0\0\0\0\0", 8), &out));
     assert_int_equal(*wbuf_at(&out, 2), 3);
-    assert_false(rpc_pdu(&c, &env, &arena, p, pdu(p, 14, 3, "", 0), &out));
-    assert_int_equal(rpc_frame(p, 10), 0);
+    assert_false(dcerpc_pdu(&c, &env, &arena, p, pdu(p, 14, 3, "", 0), &out));
+    assert_int_equal(dcerpc_frame(p, 10), 0);
     p[0] = 4;
-    assert_int_equal(rpc_frame(p, 16), SIZE_MAX);
-    assert_null(rpc_interface_find("nosuchpipe"));
-    assert_ptr_equal(rpc_interface_find("SrvSvc"), &rpc_srvsvc);
+    assert_int_equal(dcerpc_frame(p, 16), SIZE_MAX);
+    assert_null(dcerpc_interface_find("nosuchpipe"));
+    assert_ptr_equal(dcerpc_interface_find("SrvSvc"), &dcerpc_srvsvc);
     wbuf_done(&out);
 }
 

@@ -1,5 +1,5 @@
-/* rpc.c - see rpc.h. Knows PDUs, binding and fragments; must not know what an interface does. */
-#include "rpc.h"
+/* dcerpc.c - see dcerpc.h. Knows PDUs, binding and fragments; must not know what an interface does. */
+#include "dcerpc.h"
 #include <strings.h>
 
 /* [C706] 12.6.3 */
@@ -16,22 +16,22 @@ enum { REASON_ABSTRACT_SYNTAX = 1, REASON_TRANSFER_SYNTAX = 2 };
 static const uint8_t ndr_syntax[20] = {0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8,
                                        0x08, 0x00, 0x2b, 0x10, 0x48, 0x60, 2,    0,    0,    0};
 
-const struct rpc_interface *rpc_interface_find(const char *pipe)
+const struct dcerpc_interface *dcerpc_interface_find(const char *pipe)
 {
-    static const struct rpc_interface *const all[] = {&rpc_srvsvc, &rpc_wkssvc};
+    static const struct dcerpc_interface *const all[] = {&dcerpc_srvsvc, &dcerpc_wkssvc};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!strcasecmp(all[i]->pipe, pipe))
             return all[i];
     return NULL;
 }
 
-void rpc_conn_done(struct rpc_conn *c)
+void dcerpc_conn_done(struct dcerpc_conn *c)
 {
     free(TAKE_PTR(c->stub));
     c->nstub = 0;
 }
 
-size_t rpc_frame(const uint8_t *p, size_t n)
+size_t dcerpc_frame(const uint8_t *p, size_t n)
 {
     if (n < HEADER)
         return 0;
@@ -78,7 +78,7 @@ static void put_nak(struct wbuf *w, uint32_t call_id, uint16_t reason)
 }
 
 /* One presentation context of a bind: accepted when it is our interface in NDR. */
-static void bind_context(struct rpc_conn *c, struct cursor *in, struct wbuf *w)
+static void bind_context(struct dcerpc_conn *c, struct cursor *in, struct wbuf *w)
 {
     uint16_t id = cursor_le16(in), result = RESULT_PROVIDER_REJECTION, reason = REASON_ABSTRACT_SYNTAX;
     uint8_t n = cursor_u8(in);
@@ -106,7 +106,7 @@ static void bind_context(struct rpc_conn *c, struct cursor *in, struct wbuf *w)
         wbuf_zero(w, sizeof ndr_syntax);
 }
 
-static bool bind(struct rpc_conn *c, struct cursor *in, bool alter, uint32_t call_id, struct wbuf *w)
+static bool bind(struct dcerpc_conn *c, struct cursor *in, bool alter, uint32_t call_id, struct wbuf *w)
 {
     uint16_t xmit = cursor_le16(in), recv = cursor_le16(in);
     uint32_t group = cursor_le32(in);
@@ -137,14 +137,14 @@ static bool bind(struct rpc_conn *c, struct cursor *in, bool alter, uint32_t cal
     return !in->bad;
 }
 
-static uint32_t call(struct rpc_conn *c, const struct rpc_env *env, struct arena *a, struct wbuf *out)
+static uint32_t call(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, struct wbuf *out)
 {
     bool bound = false;
     for (size_t i = 0; i < c->ncontexts; i++)
         bound |= c->contexts[i] == c->context;
     if (!bound)
         return RPC_FAULT_UNKNOWN_IF;
-    struct rpc_call k = {.env = env, .arena = a, .in = cursor_of(c->stub, c->nstub), .out = out};
+    struct dcerpc_call k = {.env = env, .arena = a, .in = cursor_of(c->stub, c->nstub), .out = out};
     for (size_t i = 0; i < c->iface->nmethods; i++) {
         if (c->iface->methods[i].opnum != c->opnum)
             continue;
@@ -156,7 +156,7 @@ static uint32_t call(struct rpc_conn *c, const struct rpc_env *env, struct arena
     return RPC_FAULT_OP_RANGE;
 }
 
-static void put_response(const struct rpc_conn *c, struct wbuf *stub, struct wbuf *w)
+static void put_response(const struct dcerpc_conn *c, struct wbuf *stub, struct wbuf *w)
 {
     size_t n = wbuf_len(stub), at = 0, most = c->max_xmit - RESPONSE_HEADER;
     do {
@@ -172,7 +172,7 @@ static void put_response(const struct rpc_conn *c, struct wbuf *stub, struct wbu
     } while (at < n);
 }
 
-static void run_call(struct rpc_conn *c, const struct rpc_env *env, struct arena *a, struct wbuf *w)
+static void run_call(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, struct wbuf *w)
 {
     struct wbuf stub _cleanup_(wbuf_done);
     wbuf_init(&stub, 1024, BLK_MAX);
@@ -181,11 +181,11 @@ static void run_call(struct rpc_conn *c, const struct rpc_env *env, struct arena
         put_response(c, &stub, w);
     else
         put_fault(w, c->call_id, c->context, fault);
-    rpc_conn_done(c);
+    dcerpc_conn_done(c);
     c->collecting = false;
 }
 
-static bool request(struct rpc_conn *c, const struct rpc_env *env, struct arena *a, struct cursor *in, uint8_t flags,
+static bool request(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, struct cursor *in, uint8_t flags,
                     uint32_t call_id, struct wbuf *w)
 {
     cursor_skip(in, 4); /* alloc_hint: not believed */
@@ -213,7 +213,7 @@ static bool request(struct rpc_conn *c, const struct rpc_env *env, struct arena 
     return true;
 }
 
-bool rpc_pdu(struct rpc_conn *c, const struct rpc_env *env, struct arena *a, const uint8_t *p, size_t n,
+bool dcerpc_pdu(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, const uint8_t *p, size_t n,
              struct wbuf *out)
 {
     struct cursor in = cursor_of(p, n);

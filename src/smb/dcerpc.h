@@ -1,14 +1,14 @@
-/* rpc.h - connection-oriented DCE/RPC ([C706] chapter 12, [MS-RPCE]) over a named pipe: PDUs in, PDUs out. */
+/* dcerpc.h - connection-oriented DCE/RPC ([C706] chapter 12, [MS-RPCE]) over a named pipe: PDUs in, PDUs out. */
 #pragma once
 #include "ndr.h"
 
 /* What interfaces answer from. */
-struct rpc_env {
+struct dcerpc_env {
     struct fs *fs;
     const char *server_name, *domain;
 };
-struct rpc_call {
-    const struct rpc_env *env;
+struct dcerpc_call {
+    const struct dcerpc_env *env;
     struct arena *arena;
     struct cursor in; /* stub data */
     struct wbuf *out; /* stub data of the answer */
@@ -23,25 +23,25 @@ struct rpc_call {
 #define RPC_FAULT_PROTOCOL 0x1C01000Bu
 #define RPC_FAULT_NO_MEMORY 0x1C01001Du
 
-struct rpc_method {
+struct dcerpc_method {
     uint16_t opnum;
-    uint32_t (*run)(struct rpc_call *c); /* RPC_OK or a fault */
+    uint32_t (*run)(struct dcerpc_call *c); /* RPC_OK or a fault */
 };
-struct rpc_interface {
+struct dcerpc_interface {
     const char *pipe; /* lower case */
     uint8_t uuid[16]; /* as on the wire */
     uint16_t major;
-    const struct rpc_method *methods;
+    const struct dcerpc_method *methods;
     size_t nmethods;
 };
-extern const struct rpc_interface rpc_srvsvc, rpc_wkssvc;
-const struct rpc_interface *rpc_interface_find(const char *pipe); /* NULL: no such pipe */
+extern const struct dcerpc_interface dcerpc_srvsvc, dcerpc_wkssvc;
+const struct dcerpc_interface *dcerpc_interface_find(const char *pipe); /* NULL: no such pipe */
 
 #define RPC_FRAGMENT_MAX 4280 /* what everybody offers */
 #define RPC_REQUEST_MAX (64u << 10)
 #define RPC_CONTEXTS_MAX 32
-struct rpc_conn {
-    const struct rpc_interface *iface;
+struct dcerpc_conn {
+    const struct dcerpc_interface *iface;
     uint16_t contexts[RPC_CONTEXTS_MAX]; /* accepted presentation context ids */
     size_t ncontexts;
     uint16_t max_xmit;
@@ -52,9 +52,9 @@ struct rpc_conn {
     uint8_t *stub;
     size_t nstub;
 };
-void rpc_conn_done(struct rpc_conn *c);
+void dcerpc_conn_done(struct dcerpc_conn *c);
 /* Bytes of the PDU at p of which n are here: 0 when more are needed to know, SIZE_MAX when it is none. */
-size_t rpc_frame(const uint8_t *p, size_t n);
+size_t dcerpc_frame(const uint8_t *p, size_t n);
 /* Handles one whole PDU. Answers (PDUs, each at most max_xmit bytes) are appended to out. False: give up the pipe. */
-bool rpc_pdu(struct rpc_conn *c, const struct rpc_env *env, struct arena *a, const uint8_t *p, size_t n,
+bool dcerpc_pdu(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, const uint8_t *p, size_t n,
              struct wbuf *out);

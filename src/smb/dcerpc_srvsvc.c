@@ -1,7 +1,7 @@
-/* rpc_srvsvc.c - the Server Service ([MS-SRVS]): which shares there are and what the server calls itself. Read-only: what
+/* dcerpc_srvsvc.c - the Server Service ([MS-SRVS]): which shares there are and what the server calls itself. Read-only: what
  * would administer the server over the network is refused. */
 #include "fs/fs.h"
-#include "rpc.h"
+#include "dcerpc.h"
 #include <strings.h>
 
 /* [MS-SRVS] 2.2.2.4, 2.2.2.6, [MS-ERREF] */
@@ -39,7 +39,7 @@ static bool share_add(void *arg, struct fs_share *s)
     return true;
 }
 
-static struct share_list *shares(struct rpc_call *c, bool hidden_too)
+static struct share_list *shares(struct dcerpc_call *c, bool hidden_too)
 {
     struct share_list *l = arena_alloc(c->arena, sizeof *l);
     if (!l)
@@ -119,14 +119,14 @@ static const struct share_level *share_level(uint32_t level)
     return NULL;
 }
 
-static void server_name(struct rpc_call *c)
+static void server_name(struct dcerpc_call *c)
 {
     if (ndr_pointer(&c->in))
         (void)ndr_string(c->arena, &c->in);
 }
 
 /* 3.1.4.8 NetrShareEnum. All entries are given at once, whatever the preferred length: there is nothing to resume. */
-static uint32_t share_enum(struct rpc_call *c)
+static uint32_t share_enum(struct dcerpc_call *c)
 {
     server_name(c);
     uint32_t level = ndr_u32(&c->in), branch = ndr_u32(&c->in);
@@ -166,7 +166,7 @@ static uint32_t share_enum(struct rpc_call *c)
 }
 
 /* 3.1.4.10 NetrShareGetInfo */
-static uint32_t share_get_info(struct rpc_call *c)
+static uint32_t share_get_info(struct dcerpc_call *c)
 {
     server_name(c);
     const char *name = ndr_string(c->arena, &c->in);
@@ -192,7 +192,7 @@ static uint32_t share_get_info(struct rpc_call *c)
 }
 
 /* 3.1.4.17 NetrServerGetInfo, levels 100 to 102 (2.2.4.40 to 2.2.4.42) */
-static uint32_t server_get_info(struct rpc_call *c)
+static uint32_t server_get_info(struct dcerpc_call *c)
 {
     server_name(c);
     uint32_t level = ndr_u32(&c->in);
@@ -233,12 +233,12 @@ static uint32_t server_get_info(struct rpc_call *c)
 }
 
 /* Who is connected and what they have open is for the administrator, who has concordctl. */
-static uint32_t denied(struct rpc_call *c)
+static uint32_t denied(struct dcerpc_call *c)
 {
     return RPC_FAULT_ACCESS_DENIED;
 }
 
-static const struct rpc_method methods[] = {
+static const struct dcerpc_method methods[] = {
     {8, denied},          /* NetrConnectionEnum */
     {9, denied},          /* NetrFileEnum */
     {12, denied},         /* NetrSessionEnum */
@@ -251,7 +251,7 @@ static const struct rpc_method methods[] = {
     {21, server_get_info}, /* NetrServerGetInfo */
     {36, share_enum},     /* NetrShareEnumSticky */
 };
-const struct rpc_interface rpc_srvsvc = {
+const struct dcerpc_interface dcerpc_srvsvc = {
     .pipe = "srvsvc",
     .uuid = {0xc8, 0x4f, 0x32, 0x4b, 0x70, 0x16, 0xd3, 0x01, 0x12, 0x78, 0x5a, 0x47, 0xbf, 0x6e, 0xe1, 0x88},
     .major = 3,
