@@ -330,6 +330,10 @@ static void handles(void **state)
         OK(e->s->ops->from_handle(e->s, h, nh, &n));
         assert_ptr_equal(n, nodes[i]);
         st_unref(n);
+        OK(e->s->ops->known(e->s, &nodes[i]->id, &n));
+        assert_ptr_equal(n, nodes[i]);
+        st_unref(n);
+        IS(e->s->ops->known(e->s, &(struct st_id){nodes[i]->id.ino, nodes[i]->id.gen + 1}, &n), ST_NOENT);
     }
     st_unref(d);
     st_unref(f);

@@ -91,6 +91,7 @@ static inline void dir_unrefp(struct dnode **n)
 enum st dir_cache_start(struct dstore *ds);
 void dir_cache_stop(struct dstore *ds);                                   /* frees every node */
 struct dnode *dir_cache_find(struct dstore *ds, uint64_t ino, dev_t dev); /* new reference or NULL */
+enum st dir_known(struct store *s, const struct st_id *id, struct st_node **ret);
 /* Enters `n` (one reference), unless the object is there already: then frees `n` and gives that one. */
 struct dnode *dir_cache_enter(struct dstore *ds, struct dnode *n);
 void dir_cache_release(struct st_node *n); /* ops->node_free */
@@ -120,7 +121,6 @@ static inline enum st dir_fd(struct dnode *n, enum dir_access need)
 /* place.c: where a directory is, and that it is still inside the root */
 /* ST_NOTDIR; ST_STALE: somebody moved it out of the root. `strict`: look now, else a recent look will do. */
 enum st dir_usable(struct dnode *d, bool strict);
-enum st dir_known(struct store *s, const struct st_id *id, struct st_node **ret);
 enum st dir_path(struct st_node *n, char *out, size_t cap);
 enum st dir_parent(struct st_node *n, struct st_node **ret);
 
