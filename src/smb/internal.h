@@ -28,6 +28,12 @@ enum { SMB2_SESSION_FLAG_IS_GUEST = 1, SMB2_SESSION_FLAG_IS_NULL = 2, SMB2_SESSI
 enum { SMB2_OPLOCK_LEVEL_NONE = 0x00, SMB2_OPLOCK_LEVEL_II = 0x01, SMB2_OPLOCK_LEVEL_EXCLUSIVE = 0x08,
        SMB2_OPLOCK_LEVEL_BATCH = 0x09, SMB2_OPLOCK_LEVEL_LEASE = 0xFF };
 
+/* list_each for objects that are more strictly aligned than their list's head: the head is never taken for one. */
+#define smb_list_each(e, head, member)                                                                                 \
+    for (struct list *e##_at_ = (head)->next, *e##_next_ = e##_at_->next;                                              \
+         e##_at_ != (head) && ((e) = list_entry(e##_at_, __typeof__(*(e)), member), true);                             \
+         e##_at_ = e##_next_, e##_next_ = e##_at_->next)
+
 /* What the server keeps per loop: used on its thread only. */
 struct smb_home {
     struct loop *loop;

@@ -67,7 +67,7 @@ struct smb_open *smb_open_new(struct smb_req *r)
         o->volatile_id = atomic_fetch_add(&s->srv->next_id, 1);
     while (!o->volatile_id || o->volatile_id == UINT64_MAX);
     o->persistent_id = o->volatile_id;
-    return keep(r, o);
+    return o;
 }
 
 /* A session or tree that ended while the open was being made closes it again at once. */
@@ -143,7 +143,7 @@ static void wake_waiting(struct smb_open *o)
 {
     struct smb_req *r;
     pthread_mutex_lock(&o->lock);
-    list_each(r, &o->waiting, in_open)
+    smb_list_each(r, &o->waiting, in_open)
         job_wake(&r->job);
     pthread_mutex_unlock(&o->lock);
 }

@@ -133,7 +133,7 @@ void smb_req_abort(struct smb_req *r, uint32_t status)
 void smb_abort_session(struct smb_conn *c, const struct smb_session *s, const struct smb_req *except)
 {
     struct smb_req *r;
-    list_each(r, &c->requests, in_conn)
+    smb_list_each(r, &c->requests, in_conn)
         if (r->session == s && r != except && r->waited)
             smb_req_abort(r, STATUS_CANCELLED);
 }
@@ -143,7 +143,7 @@ uint32_t smb_cancel(struct smb_req *r)
 {
     struct smb_req *other;
     r->no_reply = true;
-    list_each(other, &r->conn->requests, in_conn) {
+    smb_list_each(other, &r->conn->requests, in_conn) {
         if (other == r || other->no_reply || other->phase == SMB_BEGIN)
             continue;
         bool hit = r->flags & SMB2_FLAGS_ASYNC_COMMAND ? other->async && other->async_id == r->async_id

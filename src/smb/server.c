@@ -49,7 +49,7 @@ void smb_conn_closed(struct smb_conn *c)
     list_remove(&c->in_server);
     pthread_rwlock_unlock(&c->srv->lock);
     loop_timer(c->home->loop, &c->logon_timer, 0);
-    list_each(r, &c->requests, in_conn)
+    smb_list_each(r, &c->requests, in_conn)
         smb_req_abort(r, STATUS_CANCELLED);
     smb_auths_free(c);
     while ((ch = list_first(&c->sessions, struct smb_channel, in_conn))) {

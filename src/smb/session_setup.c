@@ -16,7 +16,7 @@ struct setup {
 static void auth_free(struct smb_auth *a)
 {
     struct smb_req *r;
-    list_each(r, &a->channel->conn->requests, in_conn)
+    smb_list_each(r, &a->channel->conn->requests, in_conn)
         if (r->preauth == a->preauth)
             r->preauth = NULL;
     list_remove(&a->in_conn);
@@ -191,7 +191,7 @@ static uint32_t complete_again(struct smb_req *r, struct smb_auth *a, const stru
     bool same = s->guest == who->guest && s->anonymous == who->anonymous && s->cred.uid == cred->uid &&
                 strcmp(s->cred.name, cred->name) == 0;
     if (!same) {
-        list_each(other, &r->conn->requests, in_conn)
+        smb_list_each(other, &r->conn->requests, in_conn)
             if (other->session == s && other->job.on_pool)
                 return STATUS_REQUEST_NOT_ACCEPTED;
         s->cred = *cred;

@@ -205,7 +205,7 @@ struct smb_req {
     const struct smb_handler *handler; /* dispatch.c */
     enum { SMB_BEGIN, SMB_RUN, SMB_FINISH } phase;
     struct smb_channel *channel; /* reference or NULL */
-    struct smb_open *opens[2];   /* what smb_open_find() and smb_open_new() gave: dropped when the command is done */
+    struct smb_open *opens[2];   /* what smb_open_find() gave: dropped when the command is done */
     struct list in_open;         /* of opens[0], while parked */
     uint64_t wire_session;       /* ids for the response's header: handlers that make one set it */
     uint32_t wire_tree;
@@ -243,7 +243,7 @@ uint32_t smb_status(enum st st);
 /* Reads the 16 bytes of a FileId at the cursor and finds the open (a reference the request drops when the command is
  * done), honouring the chain's open for related commands. NULL: return STATUS_FILE_CLOSED. Sets r->fs.share etc. */
 struct smb_open *smb_open_find(struct smb_req *r);
-/* The request's, like a found one. NULL: limit reached. Not in the table before smb_open_publish(). */
+/* A reference for the caller. NULL: limit reached. Not in the table before smb_open_publish(), which takes its own. */
 struct smb_open *smb_open_new(struct smb_req *r);
 void smb_open_publish(struct smb_open *o);
 struct smb_open *smb_open_ref(struct smb_open *o);
