@@ -119,7 +119,10 @@ bool lease_break(struct co *co, struct lease *l, uint8_t keep, const struct co_p
         return true;
     hold_off(co, l->file, l->granted & ~keep, by, now);
     l->floor = keep;
-    return lease_step(co, l, keep, now, out);
+    struct file *f = l->file;
+    bool alive = lease_step(co, l, keep, now, out);
+    queue_wake(co, f, WHY_EARLIER, NULL, now); /* the holder's own tickets may now pass: D3 */
+    return alive;
 }
 
 /* The answer is there, but somebody needs less: next step, by way of R when H is to go with R, as Windows does it. */

@@ -200,6 +200,25 @@ static void check_lease(struct world *w, const struct file *f, const struct leas
 }
 
 /* Nobody who could go is left waiting, and nobody waits without end but for a blocking lock. */
+static void describe(const struct file *f)
+{
+    const struct lease *l;
+    const struct part *p;
+    const struct share *s;
+    if (!getenv("CO_EXPLORE_VERBOSE"))
+        return;
+    list_each(s, &f->shares, link)
+        fprintf(stderr, "  share of %d: access %d deny %d lease %d\n", (int)s->party.client, s->access, s->deny, !!s->lease);
+    list_each(l, &f->leases, link)
+        fprintf(stderr, "  lease of %d: granted %d to %d floor %d breaking %d cascade %d\n", (int)l->party.client,
+                l->granted, l->to, l->floor, l->breaking, l->cascade);
+    list_each(p, &f->queue, link)
+        fprintf(stderr, "  queued %d: op %d flags %x why %x blocked %d\n", (int)p->op->party.client, p->ask.op,
+                p->ask.flags, p->why, (int)atomic_load(&p->op->blocked));
+    list_each(p, &f->entered, link)
+        fprintf(stderr, "  under way %d: op %d flags %x\n", (int)p->op->party.client, p->ask.op, p->ask.flags);
+}
+
 static void check_queue(struct world *w, const struct file *f)
 {
     struct part *p;
@@ -283,6 +302,8 @@ enum st world_expect(const struct world *w, unsigned party, const struct co_ask 
         bool own = me->client && me->client == l->party.client && me->client <= 2;
         if (!own && l->granted & CO_W)
             return ST_AGAIN;
+        if (l->cascade)
+            return ST_MAX;
     }
     ranges_find(&f->ranges, 0, UINT64_MAX, false, collect, &a);
     for (size_t i = 0; i < a.n; i++) {
@@ -449,6 +470,8 @@ bool world_act(struct world *w, unsigned a)
     count_events(w, &out);
     if (did && !w->broken)
         check_all(w);
+    if (w->broken && world_file(w))
+        describe(world_file(w));
     return did;
 }
 
