@@ -21,7 +21,7 @@ enum st fs_commit(struct fs_req *q, struct st_node *n, struct fs_open *o, struct
         return ST_OFFLOAD;
     if (!fsn(n))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     struct st_attr a;
     enum st st = n->store->ops->getattr(n, &a);
     if (st != ST_OK)

@@ -104,7 +104,7 @@ enum st fs_copy(struct fs_req *q, struct fs_open *src, uint64_t soff, struct fs_
     if (st != ST_OK)
         return st;
     fs_leave(q);
-    fs_req_through(q, dst);
+    FS_THROUGH(q, dst);
     write[0] = fs_ask_io(dst->node, dst, CO_WRITE, doff, doff + c.len - 1);
     st = fs_gate(q, write, 1 + fs_parent_ask(q, dst->node, dst, &write[1]));
     if (st != ST_OK)

@@ -25,7 +25,7 @@ static enum st check(struct fs_req *q, struct fs_open *o, bool on)
 enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix)
 {
     struct fs *fs = q->fs;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     enum st st = check(q, o, on);
     if (st != ST_OK)
         return st;

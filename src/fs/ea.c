@@ -162,7 +162,7 @@ enum st fs_eas_write(struct st_node *n, const struct fs_ea *ea, size_t nea)
 
 enum st fs_ea_set(struct fs_req *q, struct fs_open *o, const struct fs_ea *ea, size_t n)
 {
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     enum st st = fs_read_only(q) ? ST_ROFS : fs_permit_open(o, FS_WRITE_EA);
     if (st == ST_OK)
         st = fs_eas_check(ea, n);

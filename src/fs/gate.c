@@ -148,15 +148,13 @@ void fs_hint(struct fs_req *q, struct co_ask ask)
 /* --- Events. */
 static void log_conflict(struct fs *fs, const struct co_event *ev, const struct co_ask *asks, size_t n)
 {
-    char path[1024] = "", who[2 * sizeof ev->party.who];
-    for (size_t i = 0; i < n && !path[0]; i++) {
-        struct st_node *node = (struct st_node *)(uintptr_t)asks[i].tag;
-        bool same = asks[i].key.ino == ev->key.ino && asks[i].key.gen == ev->key.gen && asks[i].key.store == ev->key.store;
-        if (node && same && node->store->ops->path(node, path, sizeof path) != ST_OK)
-            path[0] = '\0';
-    }
-    if (!path[0])
-        snprintf(path, sizeof path, "#%llu", (unsigned long long)ev->key.ino);
+    char path[1024], who[2 * sizeof ev->party.who];
+    struct co_key key = ev->key;
+    for (size_t i = 0; i < n; i++) /* a stream's key leads to its file */
+        if (asks[i].tag && asks[i].key.ino == key.ino && asks[i].key.gen == key.gen && asks[i].key.store == key.store)
+            key = fs_node_key(asks[i].tag);
+    if (!fs_key_path(fs, &key, path, sizeof path))
+        snprintf(path, sizeof path, "#%llu", (unsigned long long)key.ino);
     snprintf(who, sizeof who, "%s", log_quote(ev->party.who, strnlen(ev->party.who, sizeof ev->party.who)));
     /* Between protocols it is what the product is for; within one it is everyday life. */
     enum log_level level = ev->party.label != ev->by.label ? LOG_INFO : LOG_DEBUG;

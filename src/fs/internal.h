@@ -94,12 +94,21 @@ const struct fs_cred *fs_cred_of(const struct fs_req *q);
 bool fs_read_only(const struct fs_req *q);
 /* With an open its granted access counts: ST_OK when one bit of `any` is among it. */
 static inline enum st fs_permit_open(const struct fs_open *o, uint32_t any) { return o->access & any ? ST_OK : ST_ACCESS; }
-/* Operations through an open are done by the party that opened it. */
-static inline void fs_req_through(struct fs_req *q, const struct fs_open *o)
+/* Operations through an open are done by the party that opened it, to the end of the scope; not longer, since the request
+ * may outlive the open. */
+struct fs_through {
+    struct fs_req *q;
+    const struct co_party *party;
+};
+static inline struct fs_through fs_through_begin(struct fs_req *q, const struct fs_open *o)
 {
+    struct fs_through t = {q, q->party};
     if (o)
         q->party = &o->party;
+    return t;
 }
+static inline void fs_through_end(struct fs_through *t) { t->q->party = t->party; }
+#define FS_THROUGH(q, o) _cleanup_(fs_through_end) _unused_ struct fs_through through_ = fs_through_begin(q, o)
 
 /* --- gate (gate.c). Fills in key and flags that follow from q (CO_ADVISORY ...), calls co_enter(), delivers events.
  * After ST_OK the operation acts and then calls fs_leave(), which delivers events too. In test builds it injects

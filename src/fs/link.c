@@ -144,7 +144,7 @@ enum st fs_link(struct fs_req *q, struct st_node *n, struct fs_open *o, struct s
     struct link l = {.node = n, .dir = dir, .name = name, .n = len, .replace = replace, .dir_wcc = dir_wcc};
     if (!fsn(n))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     enum st st = ST_DELAY;
     bool raced = true;
     for (int tries = 0; tries < FS_RETRIES && raced; tries++) {

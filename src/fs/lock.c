@@ -62,7 +62,7 @@ enum st fs_lock(struct fs_req *q, struct st_node *n, struct fs_open *o, const st
     uint32_t want = 0, flags = (wait ? CO_WAIT : 0) | (reclaim ? CO_RECLAIM : 0);
     for (size_t i = 0; i < nr; i++)
         want |= r[i].exclusive ? FS_WRITE_DATA : FS_READ_DATA;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     enum st st = permit(q, n, o, want);
     size_t done = 0;
     while (st == ST_OK && done < nr) {
@@ -81,7 +81,7 @@ enum st fs_lock(struct fs_req *q, struct st_node *n, struct fs_open *o, const st
 enum st fs_unlock(struct fs_req *q, struct st_node *n, struct fs_open *o, const struct fs_range *r, size_t nr)
 {
     enum st st = ST_OK;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     for (size_t i = 0; i < nr && st == ST_OK; i++)
         st = unlock(q, n, o, &r[i]);
     return st;

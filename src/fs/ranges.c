@@ -74,7 +74,7 @@ enum st fs_ranges(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t le
         return ST_BADTYPE;
     if (off > INT64_MAX || len > INT64_MAX - off)
         return ST_INVAL;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     if (len) {
         struct co_ask ask = fs_ask(o->node, CO_FLUSH);
         ask.key = fs_open_key(o);

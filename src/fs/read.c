@@ -40,7 +40,7 @@ enum st fs_read(struct fs_req *q, struct st_node *n, struct fs_open *o, uint64_t
 {
     if (n->type != ST_REG && !(o && o->stream))
         return n->type == ST_DIR ? ST_ISDIR : ST_INVAL;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     enum st st = permit(q, n, o);
     if (st != ST_OK)
         return st;

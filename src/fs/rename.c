@@ -252,7 +252,7 @@ enum st fs_rename(struct fs_req *q, const struct fs_rename *r)
                      .ddir = r->ddir, .dname = r->dname, .dn = r->dn};
     enum st st = ST_DELAY;
     bool raced = true;
-    fs_req_through(q, r->o);
+    FS_THROUGH(q, r->o);
     for (int tries = 0; tries < FS_RETRIES && raced; tries++) {
         _cleanup_node_ struct st_node *open_dir = NULL;
         if (r->o) { /* its name may have changed since the last look */

@@ -190,7 +190,7 @@ enum st fs_sd_set(struct fs_req *q, struct st_node *n, struct fs_open *o, uint32
         return st;
     if (n->type != ST_REG && n->type != ST_DIR)
         return ST_NOTSUP;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     st = prepare(q, n, o, info, &given, &c);
     if (st != ST_OK || !info)
         return st;

@@ -224,7 +224,7 @@ enum st fs_setattr(struct fs_req *q, struct st_node *n, struct fs_open *o, const
     struct change c = {.n = n, .o = o, .sa = sa, .wcc = wcc, .resizes = sa->set & (ST_SET_SIZE | FS_SET_ALLOC)};
     if (!fsn(n))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     for (int tries = 0;; tries++) {
         enum st st = resolve(q, &c);
         if (st == ST_OK)

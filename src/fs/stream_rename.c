@@ -94,7 +94,7 @@ enum st fs_stream_rename(struct fs_req *q, struct fs_open *o, const char *name, 
         return st;
     char *own = strdup(to);
     struct fs_old_stream *keep = calloc(1, sizeof *keep);
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     struct co_ask ask = fs_ask(node, CO_RENAME);
     ask.key = fs_open_key(o);
     ask.link = FS_STREAM_LINK;

@@ -82,7 +82,7 @@ enum st fs_symlink_set(struct fs_req *q, struct fs_open *o, const char *target, 
     copy = arena_strndup(q->arena, target, n);
     if (!copy || !fsn(dir) || !fsn(o->node))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     struct co_ask ask = fs_ask(dir, CO_CHILD);
     st = fs_gate(q, &ask, 1);
     if (st != ST_OK)

@@ -135,6 +135,6 @@ enum st fs_write(struct fs_req *q, struct st_node *n, struct fs_open *o, uint64_
         return ST_OFFLOAD;
     if (!fsn(n))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     return run(q, &w, stable);
 }

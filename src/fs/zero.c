@@ -65,7 +65,7 @@ enum st fs_zero(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t end)
         return ST_OK;
     if (!fsn(n))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     struct co_ask asks[2] = {fs_ask_io(n, o, CO_WRITE, off, end - 1)};
     st = fs_gate(q, asks, 1 + fs_parent_ask(q, n, o, &asks[1]));
     if (st != ST_OK)
@@ -94,7 +94,7 @@ enum st fs_set_sparse(struct fs_req *q, struct fs_open *o, bool on)
         return ST_INVAL;
     if (!fsn(o->node))
         return ST_NOMEM;
-    fs_req_through(q, o);
+    FS_THROUGH(q, o);
     struct co_ask asks[2] = {fs_ask(o->node, CO_SETATTR)};
     st = fs_gate(q, asks, 1 + fs_parent_ask(q, o->node, o, &asks[1]));
     if (st != ST_OK)

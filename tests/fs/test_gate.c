@@ -110,7 +110,7 @@ static void write_waits_for_lease(void **state)
     char line[1024] = "";
     assert_true(read(fds[0], line, sizeof line - 1) > 0);
     close(fds[0]);
-    assert_non_null(strstr(line, "event=conflict from=nfs3 to=smb kind=lease file=\"f\""));
+    assert_non_null(strstr(line, "event=conflict from=nfs3 to=smb kind=lease file=\"/share/f\""));
     assert_non_null(strstr(line, "outcome=granted"));
     drop(n);
     st_unref(n);
@@ -261,6 +261,36 @@ static void unacknowledged_is_revoked(void **state)
     st_unref(n);
 }
 
+static void entries_attributes(void **state)
+{
+    struct st_node *d = mk(&nfs, w.root, "d", ST_DIR, 0777), *n = mk(&nfs, d, "f", ST_REG, 0666);
+    struct co_key key = fs_node_key(d);
+    struct fs_setattr mode = {.set = ST_SET_MODE, .a.mode = 0600};
+    for (int known = 0; known < 2; known++) { /* by its path, then by where it was looked up */
+        uint16_t epoch;
+        bool breaking;
+        struct co_ask ask = fs_ask(d, CO_OPEN);
+        nbroken = 0;
+        ask.access = CO_ACC_READ;
+        smb.party.open = 10 + (uint64_t)known;
+        memset(smb.party.lease, 10 + known, sizeof smb.party.lease);
+        assert_st(RUN(&smb, fs_gate(&smb.q, &ask, 1) ?: (fs_leave(&smb.q), ST_OK)), ST_OK);
+        w.fs->dir_leases = true;
+        uint8_t got = co_lease(w.fs->co, &key, &smb.party, CO_LEASE, CO_R, CO_DIRECTORY, 0, clock_now(), &epoch, &breaking);
+        if (known)
+            st_unref(at(&nfs, d, "f"));
+        if (got) {
+            assert_st(RUN(&nfs, known ? fs_write(&nfs.q, n, NULL, 0, "x", 1, FS_UNSTABLE, NULL)
+                                      : fs_setattr(&nfs.q, n, NULL, &mode, NULL)), ST_OK);
+            assert_int_equal(nbroken, 1);
+            assert_int_equal(broken[0].key.ino, key.ino);
+        }
+        assert_true(got || known); /* after a break the directory may be kept back for a while */
+        drop(d);
+    }
+    st_unref(n), st_unref(d);
+}
+
 /* The same with a loop: nobody ticks, the timer does. */
 struct waiting {
     struct job job;
@@ -345,7 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAIN(write_waits_for_lease), PLAIN(cancelled_and_jukeboxed), PLAIN(names_wait_for_handles),
         PLAIN(share_modes_refuse), AGAIN(share_modes_refuse), PLAIN(ranges), AGAIN(ranges), PLAIN(lock_is_handed_over),
-        PLAIN(unacknowledged_is_revoked), PLAIN(timed_on_a_loop),
+        PLAIN(unacknowledged_is_revoked), PLAIN(entries_attributes), PLAIN(timed_on_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
