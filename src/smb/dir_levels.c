@@ -25,17 +25,12 @@ static void put_ea_size(struct wbuf *w, const struct fs_match *m)
     wbuf_le32(w, m->attr.dos & FS_DOS_REPARSE_POINT ? m->attr.reparse_tag : m->attr.ea_size);
 }
 
-static bool is_dots(const struct fs_match *m)
-{
-    return m->name[0] == '.' && (m->n == 1 || (m->n == 2 && m->name[1] == '.'));
-}
-
 static void put_short_name(struct wbuf *w, const struct fs_match *m)
 {
     uint8_t utf16[24] = {0};
     char alias[13];
     size_t n = 0;
-    if (!is_dots(m) && name_short(m->name, m->n, m->fileid, alias))
+    if (!smb_is_dots(m->name, m->n) && name_short(m->name, m->n, m->fileid, alias))
         n = utf8_to_utf16le(alias, strlen(alias), utf16, sizeof utf16);
     wbuf_u8(w, n == (size_t)-1 ? 0 : (uint8_t)n);
     wbuf_u8(w, 0);

@@ -145,9 +145,20 @@ uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, st
     return st == ST_OK ? STATUS_SUCCESS : smb_status(st);
 }
 
+bool smb_is_dots(const char *name, size_t n)
+{
+    return n && name[0] == '.' && (n == 1 || (n == 2 && name[1] == '.'));
+}
+
+/* "." and ".." are no names and have no trailing dot to be mapped. */
 size_t smb_put_name(struct wbuf *w, const char *name, size_t n)
 {
     size_t pos = wbuf_len(w);
+    if (smb_is_dots(name, n)) {
+        for (size_t i = 0; i < n; i++)
+            wbuf_le16(w, '.');
+        return 2 * n;
+    }
     uint8_t *p = wbuf_room(w, 2 * n);
     if (!p)
         return 0;

@@ -42,15 +42,16 @@ struct smb_session *smb_session_get(struct smb_server *srv, uint64_t id)
     return s;
 }
 
-/* Ids are not guessable from one another, unique among the living, and neither 0 nor ~0 (both mean something). */
+/* Ids are not to be guessed from one another, unique among the living, and neither 0 nor ~0 (both mean something). Some
+ * clients keep only 32 bits of them, which are enough. */
 static bool insert(struct smb_server *srv, struct smb_session *s)
 {
     pthread_rwlock_wrlock(&srv->lock);
     bool room = srv->nsessions < srv->cfg.max_sessions;
     if (room) {
         do
-            s->id = hash_u64(atomic_fetch_add(&srv->next_id, 1));
-        while (!s->id || s->id == UINT64_MAX || find_locked(srv, s->id));
+            s->id = (uint32_t)hash_u64(atomic_fetch_add(&srv->next_id, 1));
+        while (!s->id || s->id == UINT32_MAX || find_locked(srv, s->id));
         hash_insert(&srv->sessions, &s->by_id, hash_u64(s->id));
         srv->nsessions++;
     }
