@@ -1,13 +1,13 @@
-/* access.c - may they? One answer for both worlds, in the words of [MS-DTYP] 2.4.3. Knows mode bits and who asks; what a
- * stored security descriptor grants comes from sd.c. Changes nothing.
+/* access.c - may they? One answer for both worlds, in the words of [MS-DTYP] 2.4.3. Knows mode bits and who asks; what
+ * a stored security descriptor grants comes from sd.c. Changes nothing.
  *
  *   superuser                everything
  *   a stored descriptor      what its DACL grants
  *   else                     the class of mode bits that the caller falls into: owner, group or other
  *
- * Then the exceptions: a UNIX caller's owner may always read and write data of a file, because UNIX checks at open() and
- * NFSv3 has none; who may execute a file may read it, because that is how a client runs it. An SMB caller may execute
- * what it may read: there, programs are not marked by mode. DOS read-only refuses SMB's writes. */
+ * Then the exceptions: a UNIX caller's owner may always read and write data of a file, because UNIX checks at open()
+ * and NFSv3 has none; who may execute a file may read it, because that is how a client runs it. An SMB caller may
+ * execute what it may read: there, programs are not marked by mode. DOS read-only refuses SMB's writes. */
 #include "internal.h"
 
 #define READ_RIGHTS (FS_READ_DATA | FS_READ_EA)

@@ -40,8 +40,8 @@ static enum st unlock(struct fs_req *q, struct st_node *n, struct fs_open *o, co
     return st;
 }
 
-/* The engine takes CO_LOCKS_MAX ranges of one file at once. A longer request goes through in batches; when one is not granted those
- * before it are given back, so that nothing is held while it waits. */
+/* The engine takes CO_LOCKS_MAX ranges of one file at once. A longer request goes through in batches; when one is not
+ * granted those before it are given back, so that nothing is held while it waits. */
 static enum st lock_batch(struct fs_req *q, struct st_node *n, struct fs_open *o, const struct fs_range *r, size_t nr,
                           uint32_t flags)
 {

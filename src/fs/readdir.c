@@ -1,5 +1,5 @@
-/* readdir.c - the entries of a directory (RFC 1813 §3.3.16, §3.3.17). Cookies are the store's; 1 and 2 are behind "." and
- * "..". Constant memory, whatever the directory's size. Breaks nobody's cache, so it has no gate. */
+/* readdir.c - the entries of a directory (RFC 1813 §3.3.16, §3.3.17). Cookies are the store's; 1 and 2 are behind "."
+ * and "..". Constant memory, whatever the directory's size. Breaks nobody's cache, so it has no gate. */
 #include "internal.h"
 
 #define COOKIE_DOT 1

@@ -1,5 +1,5 @@
-/* remove.c - takes a name away: REMOVE and RMDIR (RFC 1813 §3.3.12, §3.3.13). Opens of the object keep it; a delete that
- * is pending on the same name then finds nothing left to do. */
+/* remove.c - takes a name away: REMOVE and RMDIR (RFC 1813 §3.3.12, §3.3.13). Opens of the object keep it; a delete
+ * that is pending on the same name then finds nothing left to do. */
 #include "internal.h"
 
 struct removal {

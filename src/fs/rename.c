@@ -173,7 +173,8 @@ static void names_changed(const struct move *m)
         return;
     }
     fs_casemap_changed(m->sdir, &m->sdir_attr.ctime, m->sname, m->sn, NULL, 0);
-    fs_casemap_changed(m->ddir, &m->ddir_attr.ctime, m->victim ? m->dname : NULL, m->victim ? m->dn : 0, m->dname, m->dn);
+    fs_casemap_changed(m->ddir, &m->ddir_attr.ctime, m->victim ? m->dname : NULL, m->victim ? m->dn : 0, m->dname,
+                       m->dn);
 }
 
 static enum st act_locked(struct fs_req *q, struct move *m, bool *ret_raced)

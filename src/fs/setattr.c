@@ -79,6 +79,11 @@ static uint64_t new_size(const struct change *c)
     return c->sa->set & ST_SET_SIZE ? c->sa->a.size : MIN(c->sa->alloc, c->pre.size);
 }
 
+static bool frees_much(const struct change *c)
+{
+    return c->resizes && c->pre.size > new_size(c) && c->pre.size - new_size(c) > SHRINK_INLINE;
+}
+
 static enum st gate(struct fs_req *q, const struct change *c)
 {
     struct co_ask asks[3];
@@ -231,7 +236,7 @@ enum st fs_setattr(struct fs_req *q, struct st_node *n, struct fs_open *o, const
             st = permit(q, &c);
         if (st != ST_OK)
             return st;
-        if (c.resizes && c.pre.size > new_size(&c) && c.pre.size - new_size(&c) > SHRINK_INLINE && !q->may_block && q->job)
+        if (frees_much(&c) && !q->may_block && q->job)
             return ST_OFFLOAD;
         c.wide = tries >= FS_RETRIES;
         st = gate(q, &c);

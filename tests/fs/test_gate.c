@@ -51,10 +51,9 @@ static void hold(struct st_node *n, uint8_t lease, uint8_t deny)
     ask.access = CO_ACC_READ | CO_ACC_WRITE;
     ask.deny = deny;
     assert_st(RUN(&smb, fs_gate(&smb.q, &ask, 1) ?: (fs_leave(&smb.q), ST_OK)), ST_OK);
-    struct co_policy p;
-    co_policy_default(&p);
     if (lease)
-        assert_int_equal(co_lease(w.fs->co, &key, &smb.party, CO_LEASE, lease, 0, 0, clock_now(), &epoch, &breaking), lease);
+        assert_int_equal(lease, co_lease(w.fs->co, &key, &smb.party, CO_LEASE, lease, 0, 0, clock_now(), &epoch,
+                                         &breaking));
 }
 
 static void drop(struct st_node *n)
@@ -142,7 +141,8 @@ static void cancelled_and_jukeboxed(void **state)
 static void names_wait_for_handles(void **state)
 {
     struct st_node *n = mk(&nfs, w.root, "f", ST_REG, 0666), *m = mk(&nfs, w.root, "g", ST_REG, 0666);
-    struct fs_rename r = {.sdir = w.root, .sname = "g", .sn = 1, .ddir = w.root, .dname = "f", .dn = 1, .replace = true};
+    struct fs_rename r = {.sdir = w.root, .sname = "g", .sn = 1, .ddir = w.root, .dname = "f", .dn = 1,
+                          .replace = true};
     hold(n, CO_R | CO_W | CO_H, 0);
     uint64_t mutations = n->store->mutations;
     assert_st(fs_rename(&nfs.q, &r), ST_AGAIN);
@@ -276,7 +276,8 @@ static void entries_attributes(void **state)
         memset(smb.party.lease, 10 + known, sizeof smb.party.lease);
         assert_st(RUN(&smb, fs_gate(&smb.q, &ask, 1) ?: (fs_leave(&smb.q), ST_OK)), ST_OK);
         w.fs->dir_leases = true;
-        uint8_t got = co_lease(w.fs->co, &key, &smb.party, CO_LEASE, CO_R, CO_DIRECTORY, 0, clock_now(), &epoch, &breaking);
+        uint8_t got = co_lease(w.fs->co, &key, &smb.party, CO_LEASE, CO_R, CO_DIRECTORY, 0, clock_now(), &epoch,
+                               &breaking);
         if (known)
             st_unref(at(&nfs, d, "f"));
         if (got) {

@@ -1,4 +1,4 @@
-/* test_ops.c - every operation of ops.h on a memory store and on a directory, with exact attributes before and after. */
+/* test_ops.c - every operation of ops.h on a memory store and on a directory; attributes before and after are exact. */
 #include "world.h"
 #include <stdio.h>
 

@@ -59,13 +59,15 @@ static void matrix(void **state)
         enum st want;
     } cases[] = {
         {'f', '-', ST_OK},       {'f', 'f', ST_OK},    {'f', 'l', ST_OK},    {'f', 'e', ST_ISDIR}, {'f', 'd', ST_ISDIR},
-        {'l', '-', ST_OK},       {'l', 'f', ST_OK},    {'l', 'e', ST_ISDIR}, {'e', '-', ST_OK},    {'e', 'f', ST_NOTDIR},
+        {'l', '-', ST_OK},       {'l', 'f', ST_OK},    {'l', 'e', ST_ISDIR}, {'e', '-', ST_OK},
+        {'e', 'f', ST_NOTDIR},
         {'e', 'l', ST_NOTDIR},   {'e', 'e', ST_OK},    {'e', 'd', ST_NOTEMPTY}, {'d', '-', ST_OK}, {'d', 'e', ST_OK},
         {'d', 'd', ST_NOTEMPTY}, {'-', 'f', ST_NOENT}, {'-', '-', ST_NOENT},
     };
     for (int across = 0; across < 2; across++) {
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-            struct st_node *a = mk(&ann, w.root, "a", ST_DIR, 0755), *b = across ? mk(&ann, w.root, "b", ST_DIR, 0755) : st_ref(a);
+            struct st_node *a = mk(&ann, w.root, "a", ST_DIR, 0755), *b;
+            b = across ? mk(&ann, w.root, "b", ST_DIR, 0755) : st_ref(a);
             struct st_node *from = thing(cases[i].from, a, "from"), *to = thing(cases[i].to, b, "to"), *now, *old;
             enum st st = mv(&ann, a, "from", b, "to");
             if (st != cases[i].want)

@@ -1,4 +1,4 @@
-/* test_through.c - operations of ops.h through an open: what was granted with it counts, and Windows' rules of renames. */
+/* test_through.c - operations of ops.h through an open: what was granted with it counts; Windows' rules of renames. */
 #include "world.h"
 #include <stdio.h>
 
@@ -77,7 +77,8 @@ static void granted_access_counts(void **state)
 static void windows_attributes(void **state)
 {
     struct fs_open *o = opened("f", FS_WRITE_ATTRIBUTES | FS_READ_ATTRIBUTES | FS_WRITE_DATA, FS_CREATE, 0);
-    struct fs_setattr sa = {.set = FS_SET_DOS | FS_SET_CREATE, .dos = FS_DOS_HIDDEN | FS_DOS_READONLY, .create = {1000, 500}};
+    struct fs_setattr sa = {.set = FS_SET_DOS | FS_SET_CREATE, .dos = FS_DOS_HIDDEN | FS_DOS_READONLY,
+                            .create = {1000, 500}};
     struct fs_attr a;
     assert_st(sets(o, sa), ST_OK);
     assert_st(RUN(&ann, fs_write(&ann.q, o->node, o, 0, "held", 4, FS_UNSTABLE, NULL)), ST_OK); /* granted before */
@@ -119,7 +120,8 @@ static void renames(void **state)
     st_unref(now);
     closed(plain), closed(o);
 
-    struct fs_open *dir = opened("dir", FS_DELETE, FS_CREATE, FS_DIRECTORY_FILE), *in = opened("dir/f", FS_READ_DATA, FS_CREATE, 0);
+    struct fs_open *dir = opened("dir", FS_DELETE, FS_CREATE, FS_DIRECTORY_FILE);
+    struct fs_open *in = opened("dir/f", FS_READ_DATA, FS_CREATE, 0);
     assert_st(moves(dir, w.root, "moved", false), ST_ACCESS); /* something in it is open */
     closed(in);
     assert_st(moves(dir, w.root, "moved", false), ST_OK);
@@ -146,7 +148,8 @@ static void links(void **state)
 
 static void locks(void **state)
 {
-    struct fs_open *one = opened("a", FS_READ_DATA | FS_WRITE_DATA, FS_CREATE, 0), *two = opened("a", FS_READ_DATA | FS_WRITE_DATA, FS_OPEN, 0);
+    struct fs_open *one = opened("a", FS_READ_DATA | FS_WRITE_DATA, FS_CREATE, 0);
+    struct fs_open *two = opened("a", FS_READ_DATA | FS_WRITE_DATA, FS_OPEN, 0);
     struct fs_range r = {.first = 0, .last = 9, .exclusive = true};
     assert_st(RUN(&ann, fs_lock(&ann.q, one->node, one, &r, 1, false, false)), ST_OK);
     assert_st(RUN(&ann, fs_lock(&ann.q, two->node, two, &r, 1, false, false)), ST_LOCK_DENIED);
@@ -162,7 +165,7 @@ static void locks(void **state)
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
 int main(void)
 {
-    const struct CMUnitTest tests[] = {BOTH(granted_access_counts), BOTH(windows_attributes), BOTH(renames), BOTH(links),
-                                       BOTH(locks)};
+    const struct CMUnitTest tests[] = {BOTH(granted_access_counts), BOTH(windows_attributes), BOTH(renames),
+                                       BOTH(links), BOTH(locks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
