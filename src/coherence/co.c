@@ -114,7 +114,7 @@ void co_free(struct co *co)
 
 void co_set_policy(struct co *co, const struct co_policy *p)
 {
-    shards_lock(co, UINT64_MAX);
+    shards_lock(co, CO_SHARDS_ALL);
     co->policy = *p;
-    shards_unlock(co, UINT64_MAX);
+    shards_unlock(co, CO_SHARDS_ALL);
 }

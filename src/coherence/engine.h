@@ -10,8 +10,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define CO_SHARDS 64
-#define CO_BUCKETS 512
+#define CO_SHARD_BITS 5
+#define CO_SHARDS (1u << CO_SHARD_BITS) /* well under the 64 mutexes that a thread sanitizer can see held at once */
+#define CO_SHARDS_ALL ((1ull << CO_SHARDS) - 1)
+#define CO_BUCKETS 1024
 #define CO_LEASE_ALL (CO_R | CO_W | CO_H)
 
 /* Why a part of an operation waits: which changes are worth another look. */
@@ -243,7 +245,7 @@ bool lease_own(const struct lease *l, const struct co_party *p);
 
 /* ---- file.c: the table ------------------------------------------------------------------------------------ */
 uint64_t file_hash(const struct co *co, const struct co_key *key);
-static inline struct shard *file_shard(struct co *co, uint64_t hash) { return &co->shards[hash >> 58]; }
+static inline struct shard *file_shard(struct co *co, uint64_t hash) { return &co->shards[hash >> (64 - CO_SHARD_BITS)]; }
 static inline struct bucket *file_bucket(struct shard *sh, uint64_t hash)
 {
     return &sh->buckets[(hash >> 32) % CO_BUCKETS];
@@ -257,7 +259,7 @@ struct file *file_get(struct co *co, struct shard *sh, const struct co_key *key,
 void file_put(struct co *co, struct file *f, uint64_t now); /* frees it when nothing is left of it */
 void shards_lock(struct co *co, uint64_t mask);
 void shards_unlock(struct co *co, uint64_t mask);
-static inline uint64_t shard_bit(uint64_t hash) { return 1ull << (hash >> 58); }
+static inline uint64_t shard_bit(uint64_t hash) { return 1ull << (hash >> (64 - CO_SHARD_BITS)); }
 static inline struct shard *shard_of(struct co *co, const struct file *f) { return file_shard(co, f->hash); }
 /* Lock the shard of `key` and find its file; NULL (and still locked) when there is none. */
 struct file *file_lock(struct co *co, const struct co_key *key, struct shard **ret_sh);

@@ -319,7 +319,7 @@ static enum st enter_recorded(struct co *co, struct co_ticket *t, const struct c
     uint64_t mask = op ? op_shards(op) : 0;
     for (size_t i = 0; i < n; i++)
         mask |= shard_bit(file_hash(co, &asks[i].key));
-    for (bool all = false;; all = true, mask = UINT64_MAX) {
+    for (bool all = false;; all = true, mask = CO_SHARDS_ALL) {
         struct gate g = {.e = {.co = co, .now = now, .out = out}, .t = t, .all = all};
         enum st st = ST_NOMEM;
         shards_lock(co, mask);
