@@ -226,6 +226,10 @@ enum st fs_sd_for_new(struct fs_req *q, struct st_node *dir, const struct st_att
         if (!(sd.control & SD_DACL_PRESENT))
             sd.dacl = plain.dacl;
         sd.control = merged_control(SD_SELF_RELATIVE, sd.control, FS_SEC_DACL | FS_SEC_SACL);
+        if (!fs_cred_of(q)->superuser) { /* what is audited is not everybody's to say */
+            sd.sacl = (struct sd_part){NULL, 0};
+            sd.control &= (uint16_t)~SACL_CONTROL;
+        }
         sd.owner = plain.owner;
         if (!sd.group.p)
             sd.group = plain.group;
