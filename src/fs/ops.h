@@ -107,3 +107,7 @@ enum st fs_test_lock(struct fs_req *q, struct st_node *n, const struct fs_range 
 enum st fs_share_reserve(struct fs_req *q, struct st_node *n, uint8_t access, uint8_t deny, bool reclaim);
 void fs_share_release(struct fs_req *q, struct st_node *n);
 void fs_client_gone(struct fs *fs, uint64_t client);
+/* For policy's grace_period only reclaims get locks and shares; ended early when nobody is left to wait for. */
+void fs_grace_begin(struct fs *fs);
+void fs_grace_end(struct fs *fs);
+bool fs_in_grace(struct fs *fs);

@@ -16,7 +16,7 @@ struct nfs_config {
     unsigned max_connections;
     uint32_t drc_entries;
     uint64_t park;              /* ns a request may wait before JUKEBOX over TCP; a tenth of it over UDP */
-    uint64_t grace;             /* ns; 0: the [lock] default of 45 s. Only used when hosts were monitored at the last stop */
+    uint64_t grace;             /* the [lock] grace period; 0: none. It is kept when hosts may have locks to reclaim */
     const char *name;           /* what this server calls itself to NSM peers; NULL: the host's name */
 };
 

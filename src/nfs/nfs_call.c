@@ -1,7 +1,7 @@
 /* nfs_call.c - from a caller's credentials and a file handle to a request of the file service.
  *
  * The only place that says who an NFS caller is. Knows no procedure. */
-#include "nfs_int.h"
+#include "nlm_int.h"
 
 /* Who the caller says to be; export rules squash it. */
 static void cred_of(struct nfs_call *c)
@@ -98,6 +98,7 @@ static void call_give_up(struct rpc_call *rc)
 static void call_release(struct rpc_call *rc)
 {
     struct nfs_call *c = nfs_call(rc);
+    nlm_wait_drop(c);
     if (c->q.fs && c->q.share)
         fs_share_put(c->q.share);
 }
@@ -107,7 +108,7 @@ static void call_release(struct rpc_call *rc)
 static uint64_t call_park(const struct rpc_call *rc)
 {
     if (rc->proc->flags & RPC_EARLY)
-        return NLM_BLOCKED_AFTER;
+        return ((const struct nlm_args *)rc->args)->block ? NLM_BLOCKED_AFTER : 0;
     const struct nfs_server *s = rc->svc->ctx;
     return rc->udp ? s->cfg.park / 10 : s->cfg.park;
 }
@@ -116,5 +117,6 @@ const struct rpc_hooks nfs_hooks = {
     .begin = call_begin,
     .park = call_park,
     .give_up = call_give_up,
+    .late = nlm_late,
     .release = call_release,
 };

@@ -2,6 +2,8 @@
 #include "nfs_int.h"
 #include "base/log.h"
 #include "mount.h"
+#include "nlm_int.h"
+#include "nsm.h"
 #include "rpc/portmap.h"
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +15,10 @@ static const struct rpc_program *const programs[] = {
     &nfs3_program,
     &mount1_program,
     &mount3_program,
+    &nlm1_program,
+    &nlm3_program,
+    &nlm4_program,
+    &nsm_program,
 };
 
 static int fail(struct nfs_server *s, const char *what, int r)
@@ -98,6 +104,11 @@ int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv,
         return fail(s, "rpc", r);
     if ((r = mount_table_create(&s->mounts)) < 0)
         return fail(s, "mount", r);
+    if ((r = nsm_create(s, &s->nsm)) < 0)
+        return fail(s, "nsm", r);
+    if ((r = nlm_create(s, &s->nlm)) < 0)
+        return fail(s, "nlm", r);
+    nsm_start(s->nsm); /* grace begins before the first client comes */
     if ((r = listen_all(s)) < 0)
         return fail(s, "listen", r);
     if ((r = announce(s)) < 0)
@@ -114,6 +125,8 @@ void nfs_server_stop(struct nfs_server *s)
     pmap_register_stop(s->registered);
     rpc_server_free(s->rpc);
     portmap_free(s->portmap);
+    nlm_free(s->nlm);
+    nsm_free(s->nsm);
     mount_table_free(s->mounts);
     free(s);
 }

@@ -86,7 +86,7 @@ static void next(struct pmap_register *r)
                              .done = call_done,
                              .arg = r};
     *(struct sockaddr_in *)&c.to = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(PMAP_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(rpc_out_pmap_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (rpc_out_start(r->loop, &c, &r->out) < 0)
         failed(r, "no connection");
 }

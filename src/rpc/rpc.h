@@ -62,7 +62,7 @@ struct rpc_program {
 };
 struct rpc_hooks { /* each may be NULL */
     void (*begin)(struct rpc_call *c);            /* the procedure is known, arguments are decoded */
-    uint64_t (*park)(const struct rpc_call *c);   /* ns until RPC_DELAY or RPC_EARLY */
+    uint64_t (*park)(const struct rpc_call *c);   /* ns until RPC_DELAY or RPC_EARLY; 0: it waits */
     void (*give_up)(struct rpc_call *c);          /* in step, after run() said ST_AGAIN for the last time */
     void (*late)(struct rpc_call *c, enum st st); /* end of a call that was answered early; loop thread */
     void (*release)(struct rpc_call *c);          /* the last thing, loop thread; only after begin() */

@@ -242,8 +242,10 @@ static void rpc_parked(struct job *j)
         send_reply(c, true);
     }
     if (!c->timer.at && !c->expired && (c->proc->flags & (RPC_DELAY | RPC_EARLY)) && hooks(c)->park) {
+        uint64_t ns = hooks(c)->park(c);
         c->timer.fn = rpc_expire;
-        loop_timer(c->home->loop, &c->timer, loop_now(c->home->loop) + hooks(c)->park(c));
+        if (ns)
+            loop_timer(c->home->loop, &c->timer, loop_now(c->home->loop) + ns);
     }
 }
 

@@ -27,6 +27,7 @@ struct rpc_out {
     uint64_t deadline, resend;
 };
 
+uint16_t rpc_out_pmap_port = 111;
 static const struct conn_limits out_limits = {.max_message = OUT_REPLY_MAX};
 
 static uint32_t next_xid(void)
@@ -210,7 +211,7 @@ static void send_datagram(struct rpc_out *o)
 {
     struct sockaddr_storage to = o->call.to;
     if (o->asking_port)
-        rpc_addr_set_port(&to, PMAP_PORT);
+        rpc_addr_set_port(&to, rpc_out_pmap_port);
     udp_send(o->udp, &to, o->request->data + RPC_MARK, o->request->len - RPC_MARK);
 }
 
@@ -246,7 +247,7 @@ static int begin_exchange(struct rpc_out *o)
     }
     struct sockaddr_storage to = o->call.to;
     if (o->asking_port)
-        rpc_addr_set_port(&to, PMAP_PORT);
+        rpc_addr_set_port(&to, rpc_out_pmap_port);
     bool reserved = o->call.reserved_port && !o->asking_port;
     int r = conn_connect(o->loop, &to, rpc_addr_len(&to), reserved, &out_ops, &out_limits, o, &o->conn);
     if (r < 0)

@@ -5,8 +5,8 @@
 #pragma once
 #include "rpc.h"
 
-#define PMAP_PORT 111u
 #define PMAP_PROGRAM 100000u
+extern uint16_t rpc_out_pmap_port; /* 111; another in tests, before the first call */
 enum { PMAPPROC_NULL, PMAPPROC_SET, PMAPPROC_UNSET, PMAPPROC_GETPORT, PMAPPROC_DUMP };
 
 struct rpc_out_call {
