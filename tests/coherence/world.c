@@ -67,17 +67,51 @@ bool world_init(struct world *w, const struct co_policy *pol)
 
 void world_done(struct world *w) { co_free(w->co); }
 
-static struct file *world_file(const struct world *w)
+struct file *world_file(const struct world *w)
 {
     uint64_t hash = file_hash(w->co, &w->key);
     return file_find(file_shard(w->co, hash), &w->key, hash);
 }
 
-static void count_events(struct world *w, struct co_out *out)
+/* What each client believes to hold, from what it was told: it is lowered by a notification that needs no answer, by
+ * its own acknowledgement, and by closing. */
+static void hear_events(struct world *w, struct co_out *out)
 {
-    for (size_t i = 0; i < out->n; i++)
-        w->breaks += out->ev[i].kind == CO_EV_BREAK;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct co_event *ev = &out->ev[i];
+        if (ev->kind == CO_EV_VOID)
+            w->belief[ev->party.client - 1] = 0;
+        if (ev->kind != CO_EV_BREAK)
+            continue;
+        w->breaks++;
+        if (w->belief[ev->party.client - 1] != ev->from)
+            w->broken = "a notification from a state that the holder is not in";
+        if (!ev->ack)
+            w->belief[ev->party.client - 1] = ev->to;
+        else
+            w->asked[ev->party.client - 1] = true;
+    }
     co_out_done(out);
+}
+
+/* The engine and each connected client agree on what is held, but for what was revoked. */
+static void check_beliefs(struct world *w, bool revoking)
+{
+    const struct file *f = world_file(w);
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t granted = 0;
+        bool disconnected = false;
+        const struct lease *l;
+        const struct share *s;
+        list_each(l, &f->leases, link)
+            if (l->party.client == i + 1)
+                granted = l->granted;
+        list_each(s, &f->shares, link)
+            disconnected |= s->party.client == i + 1 && s->disconnected;
+        if (!revoking && !disconnected && granted != w->belief[i])
+            w->broken = "a right was changed and its holder was not told";
+        w->belief[i] = granted;
+    }
 }
 
 bool world_reset(struct world *w)
@@ -107,6 +141,7 @@ bool world_reset(struct world *w)
     empty &= atomic_load(&file_bucket(file_shard(w->co, hash), hash)->under_way) == 0;
     w->key.ino++;
     w->co->penalties = 0;
+    memset(w->belief, 0, sizeof w->belief);
     return empty;
 }
 
@@ -260,7 +295,7 @@ static void check_all(struct world *w)
         check_queue(w, f);
 }
 
-/* ---- the slow, obvious reading: what a blocking lock and I/O must be answered ------------------------------------------ */
+/* ---- order ------------------------------------------------------------------------------------------------------------- */
 
 static bool pushes_locks(const struct file *f, const struct co_party *p)
 {
@@ -272,50 +307,16 @@ static bool pushes_locks(const struct file *f, const struct co_party *p)
 }
 
 /* Did it overtake? An earlier ticket wants what it got. */
-static bool overtook(const struct world *w, const struct co_ask *ask, const struct co_party *p, const struct part *first)
+static bool overtook(const struct world *w, const struct co_ask *ask, const struct co_party *p)
 {
     const struct file *f = world_file(w);
     const struct part *q;
-    (void)first;
     list_each(q, &f->queue, link)
         if (q->ask.op == CO_LOCK && q->ask.flags & CO_WAIT && !party_same(&q->op->party, p) &&
             overlap(q->ask.first, q->ask.last, ask->first, ask->last) &&
             (q->ask.flags & CO_EXCLUSIVE || ask->flags & CO_EXCLUSIVE))
             return true;
     return false;
-}
-
-enum st world_expect(const struct world *w, unsigned party, const struct co_ask *ask)
-{
-    const struct file *f = world_file(w);
-    struct all_ranges a = {.n = 0};
-    const struct co_party *me = &w->party[party];
-    if (!f || (ask->op != CO_READ && ask->op != CO_WRITE))
-        return ST_MAX; /* no opinion */
-    const struct lease *l;
-    const struct share *s;
-    uint8_t access = ask->op == CO_WRITE ? CO_ACC_WRITE : CO_ACC_READ;
-    list_each(s, &f->shares, link)
-        if (s->disconnected || (!me->open && s->deny & access && s->party.flavour == CO_WINDOWS))
-            return ST_MAX; /* the holder may have to be asked, or goes without */
-    list_each(l, &f->leases, link) {
-        bool own = me->client && me->client == l->party.client && me->client <= 2;
-        if (!own && l->granted & CO_W)
-            return ST_AGAIN;
-        if (l->cascade)
-            return ST_MAX;
-    }
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, collect, &a);
-    for (size_t i = 0; i < a.n; i++) {
-        const struct co_party *o = &a.r[i]->owner->party;
-        bool same = me->client && o->client == me->client && o->open == me->open, write = ask->op == CO_WRITE;
-        if (!overlap(a.r[i]->first, a.r[i]->last, ask->first, ask->last) ||
-            (ask->flags & CO_ADVISORY && o->flavour == CO_POSIX))
-            continue;
-        if (same ? write && !a.r[i]->exclusive && o->flavour == CO_WINDOWS : write || a.r[i]->exclusive)
-            return ask->flags & CO_DENY_NOWAIT ? ST_LOCK_CONFLICT : ST_AGAIN;
-    }
-    return ST_OK;
 }
 
 /* ---- actions ---------------------------------------------------------------------------------------------------------- */
@@ -325,14 +326,14 @@ static void enter(struct world *w, unsigned party, struct co_out *out)
     struct world_ticket *t = &w->ticket[party];
     struct co_party *p = &w->party[party];
     bool again = t->state == SLOT_WAITING;
-    enum st expect = again ? ST_MAX : world_expect(w, party, &t->ask);
+    enum st expect = again ? ST_MAX : reference_answer(w, party, &t->ask);
     const struct file *f = world_file(w);
     bool may_pass = (f && pushes_locks(f, p)) || again;
-    bool passed = f && t->ask.op == CO_LOCK && t->ask.flags & CO_WAIT && !may_pass && overtook(w, &t->ask, p, NULL);
+    bool passed = f && t->ask.op == CO_LOCK && t->ask.flags & CO_WAIT && !may_pass && overtook(w, &t->ask, p);
     t->wakes = 0;
     t->t.wake = on_wake;
     enum st st = co_enter(w->co, &t->t, p, &t->ask, 1, w->now, out);
-    if (expect != ST_MAX && st != expect)
+    if (expect != ST_MAX && st != expect && st != ST_DEADLOCK)
         w->broken = "the reference reading answers otherwise";
     if (passed && st == ST_OK)
         w->broken = "an earlier ticket was overtaken";
@@ -376,7 +377,11 @@ static bool act_lease(struct world *w, unsigned party, size_t i)
     bool breaking;
     if (party > 1 || !f || !share_find(f, &w->party[party]))
         return false;
-    co_lease(w->co, &w->key, &w->party[party], wants[i].kind, wants[i].want, 0, 0, w->now, &epoch, &breaking);
+    uint8_t bits = co_lease(w->co, &w->key, &w->party[party], wants[i].kind, wants[i].want, 0, 0, w->now, &epoch, &breaking);
+    if (w->belief[party] & ~bits && bits)
+        w->broken = "asking for more took something away";
+    if (bits)
+        w->belief[party] = bits;
     return true;
 }
 
@@ -388,7 +393,8 @@ static bool act_ack(struct world *w, unsigned party, uint8_t keep, struct co_out
         return false;
     list_each(l, &f->leases, link)
         if (lease_own(l, &w->party[party]) && l->breaking) {
-            co_ack(w->co, &w->key, &w->party[party], l->kind, keep, w->now, out);
+            w->last_oplock = l->kind == CO_OPLOCK;
+            w->last_ack = co_ack(w->co, &w->key, &w->party[party], l->kind, keep, w->now, out);
             return true;
         }
     return false;
@@ -454,6 +460,16 @@ static bool act_other(struct world *w, unsigned party, unsigned what, struct co_
     }
 }
 
+/* Acknowledging what was asked for, or (an oplock) something impossible, which ends with nothing. */
+static void hear_ack(struct world *w, unsigned party, uint8_t keep)
+{
+    w->asked[party] = false;
+    if (w->last_ack == ST_OK)
+        w->belief[party] = keep & CO_R ? keep & w->belief[party] : 0;
+    else if (w->last_oplock)
+        w->belief[party] = 0;
+}
+
 bool world_act(struct world *w, unsigned a)
 {
     unsigned party = a / A_PER_PARTY, what = a % A_PER_PARTY;
@@ -467,7 +483,15 @@ bool world_act(struct world *w, unsigned a)
         did = act_ack(w, party, keeps[what - A_ACK], &out);
     else
         did = act_other(w, party, what, &out);
-    count_events(w, &out);
+    if (did && what == A_CLOSE && party < 2)
+        w->belief[party] = 0;
+    if (did && what >= A_ACK && what < A_UNLOCK)
+        hear_ack(w, party, keeps[what - A_ACK]);
+    hear_events(w, &out);
+    if (did && !w->broken && world_file(w))
+        check_beliefs(w, what == A_TICK || what == A_DISCONNECT || what == A_NEXT);
+    if (!world_file(w))
+        memset(w->belief, 0, sizeof w->belief);
     if (did && !w->broken)
         check_all(w);
     if (w->broken && world_file(w))

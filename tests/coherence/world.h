@@ -19,6 +19,9 @@ struct world {
     uint64_t now;
     struct co_party party[WORLD_PARTIES]; /* two Windows opens, one POSIX owner, nobody */
     struct world_ticket ticket[WORLD_TICKETS]; /* one each */
+    uint8_t belief[2];                    /* what the clients of the two opens think that they hold */
+    bool asked[2], last_oplock;
+    enum st last_ack;
     const char *broken;                   /* the invariant that does not hold */
     unsigned long grants, waits, denials, breaks, revokes;
 };
@@ -33,5 +36,7 @@ bool world_act(struct world *w, unsigned a);
 void world_name(unsigned a, char *buf, size_t n);
 /* What the engine holds on the file, as a number: equal states, equal numbers. */
 uint64_t world_state(const struct world *w);
-/* The reference model's half: what co_enter must answer for this ask, found the slow way. */
-enum st world_expect(const struct world *w, unsigned party, const struct co_ask *ask);
+struct file *world_file(const struct world *w);
+/* The reference: what co_enter() must answer to this ask, found the slow and obvious way (reference.c). ST_MAX: no
+ * opinion. */
+enum st reference_answer(const struct world *w, unsigned party, const struct co_ask *ask);
