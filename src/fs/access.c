@@ -73,8 +73,8 @@ static uint32_t mode_rights(const struct fs_cred *c, const struct st_attr *a)
         rights |= READ_RIGHTS;
     if (bits & 1)
         rights |= FS_EXECUTE;
-    if (bits & 2 && a->type != ST_DIR)
-        rights |= WRITE_RIGHTS;
+    if (bits & 2 && a->type != ST_DIR) /* Windows asks for FS_DELETE_CHILD on files too: "full control" has it */
+        rights |= WRITE_RIGHTS | FS_DELETE_CHILD;
     if ((bits & 3) == 3 && a->type == ST_DIR) /* names are changed by who may also reach them */
         rights |= WRITE_RIGHTS | FS_DELETE_CHILD;
     return rights;

@@ -67,6 +67,8 @@ static uint32_t create_check(const struct smb_req *r, const struct create_state 
     const struct fs_open_args *a = &s->a;
     if (s->impersonation > IMPERSONATION_MAX)
         return STATUS_BAD_IMPERSONATION_LEVEL;
+    if (a->access & ACCESS_INVALID)
+        return STATUS_ACCESS_DENIED;
     if ((a->options & OPTIONS_INVALID) || (s->attributes & ATTRIBUTES_INVALID))
         return STATUS_INVALID_PARAMETER;
     if (a->options & OPTIONS_UNSUPPORTED)
@@ -76,7 +78,7 @@ static uint32_t create_check(const struct smb_req *r, const struct create_state 
     if ((a->options & FS_DIRECTORY_FILE) &&
         ((a->options & FS_NON_DIRECTORY_FILE) || s->disposition == FS_SUPERSEDE || s->disposition >= FS_OVERWRITE))
         return STATUS_INVALID_PARAMETER;
-    if ((a->access & ACCESS_INVALID) || !a->access)
+    if (!a->access)
         return STATUS_ACCESS_DENIED;
     if ((a->access & FS_ACCESS_SYSTEM_SECURITY) && !r->session->cred.superuser)
         return STATUS_PRIVILEGE_NOT_HELD;

@@ -6,6 +6,18 @@
  * before the next one. What a handler means is none of this file's business. */
 #include "internal.h"
 
+/* Requests of the open that are on the pool came before: what they do must not find it closed. The last one of them
+ * wakes us. */
+static uint32_t close_when_idle(struct smb_req *r)
+{
+    cursor_skip(&r->in, 8);
+    struct smb_open *o = smb_open_find(r);
+    cursor_seek(&r->in, SMB2_HEADER);
+    if (o && o->busy && !r->cancelled)
+        return SMB_PARKED;
+    return smb_close(r);
+}
+
 const struct smb_handler smb_handlers[SMB2_COMMANDS] = {
     [SMB2_NEGOTIATE] = {"negotiate", smb_negotiate, 36, 0, {0}, {0}},
     [SMB2_SESSION_SETUP] = {"session_setup", smb_session_setup, 25, 0, {0}, {0}},
@@ -13,7 +25,7 @@ const struct smb_handler smb_handlers[SMB2_COMMANDS] = {
     [SMB2_TREE_CONNECT] = {"tree_connect", smb_tree_connect, 9, SMB_NEED_SESSION, {0}, {0}},
     [SMB2_TREE_DISCONNECT] = {"tree_disconnect", smb_tree_disconnect, 4, SMB_NEED_TREE, {0}, {0}},
     [SMB2_CREATE] = {"create", smb_create, 57, SMB_NEED_TREE | SMB_INTERIM_CHAIN, {0}, {0}},
-    [SMB2_CLOSE] = {"close", smb_close, 24, SMB_NEED_TREE | SMB_EXPIRED_OK, {0}, {0}},
+    [SMB2_CLOSE] = {"close", close_when_idle, 24, SMB_NEED_TREE | SMB_EXPIRED_OK | SMB_INTERIM_LATE, {0}, {0}},
     [SMB2_FLUSH] = {"flush", smb_flush, 24, SMB_NEED_TREE, {0}, {0}},
     [SMB2_READ] = {"read", smb_read, 49, SMB_NEED_TREE, {0}, {4}},
     [SMB2_WRITE] = {"write", smb_write, 49, SMB_NEED_TREE, {4}, {0}},
@@ -155,6 +167,20 @@ static void find_session(struct smb_req *r)
     }
 }
 
+/* A session that exists, but not on this connection: who knows its key is told so in a signed response. */
+void smb_borrow_signer(struct smb_req *r)
+{
+    struct smb_session *s = r->wire_session ? smb_session_get(r->conn->srv, r->wire_session) : NULL;
+    if (s && s->state == SMB_SESSION_VALID && !s->guest) {
+        smb_channel_unref(r->channel);
+        r->channel = smb_channel_loose(r->conn, s);
+        if (r->channel)
+            r->channel->signer = smb_signer_new(s->signing_alg, s->keys.signing);
+        r->sign = smb_verify_signature(r) == STATUS_SUCCESS;
+    }
+    smb_session_unref(s);
+}
+
 /* [MS-SMB2] 3.3.5.2.9 */
 static uint32_t session_status(const struct smb_req *r)
 {
@@ -186,9 +212,12 @@ static uint32_t check_protection(struct smb_req *r, uint32_t session)
     bool required = r->session && r->session->signing_required && r->session->state == SMB_SESSION_VALID;
     if (!required && !(r->flags & SMB2_FLAGS_SIGNED))
         return STATUS_SUCCESS;
-    if (!r->session) /* a SESSION_SETUP that binds: its handler verifies with the session's key */
-        return setup ? STATUS_SUCCESS : r->command == SMB2_NEGOTIATE ? STATUS_INVALID_PARAMETER
-                                                                     : STATUS_USER_SESSION_DELETED;
+    if (!r->session && setup) /* one that binds: its handler verifies with the session's key */
+        return STATUS_SUCCESS;
+    if (!r->session) {
+        smb_borrow_signer(r);
+        return r->command == SMB2_NEGOTIATE ? STATUS_INVALID_PARAMETER : STATUS_USER_SESSION_DELETED;
+    }
     if (setup && !r->channel->signer)
         return STATUS_SUCCESS;
     r->sign = true;
@@ -343,6 +372,7 @@ static void command_finish(struct smb_req *r)
 {
     struct smb_conn *c = r->conn;
     smb_req_resumed(r);
+    smb_open_idle(r);
     if (!r->no_reply) {
         smb_reply_end(r);
         if (r->async)
@@ -381,8 +411,10 @@ static enum st chain_step(struct job *j)
             uint32_t status = command_run(r);
             if (status == SMB_PARKED)
                 return ST_AGAIN;
-            if (status == SMB_OFFLOAD)
+            if (status == SMB_OFFLOAD) {
+                smb_open_busy(r);
                 return ST_OFFLOAD;
+            }
             r->status = status;
             r->phase = SMB_FINISH;
         }

@@ -114,6 +114,19 @@ uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, 
     return stream_split(a, utf16 + 2, nbytes / 2 - 1, ret);
 }
 
+/* A component ".." among n units: what Windows refuses in words of its own. */
+static bool has_dotdot(const uint8_t *utf16, size_t n)
+{
+    for (size_t i = 0, start = 0; i <= n; i++) {
+        if (i < n && unit_at(utf16, i) != '\\')
+            continue;
+        if (i - start == 2 && unit_at(utf16, start) == '.' && unit_at(utf16, start + 1) == '.')
+            return true;
+        start = i + 1;
+    }
+    return false;
+}
+
 uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, struct smb_path *ret)
 {
     *ret = (struct smb_path){.path = (char *)""};
@@ -142,7 +155,7 @@ uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, st
     if (!ret->path)
         return STATUS_INSUFFICIENT_RESOURCES;
     enum st st = name_from_windows(utf16, 2 * n, NAME_PATH, ret->path, cap, &ret->n);
-    return st == ST_OK ? STATUS_SUCCESS : smb_status(st);
+    return st == ST_BADNAME && has_dotdot(utf16, n) ? STATUS_OBJECT_PATH_SYNTAX_BAD : smb_status(st);
 }
 
 bool smb_is_dots(const char *name, size_t n)

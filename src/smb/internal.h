@@ -75,6 +75,7 @@ struct smb_handler {
 };
 extern const struct smb_handler smb_handlers[SMB2_COMMANDS];
 extern const struct job_ops smb_job_ops;
+void smb_borrow_signer(struct smb_req *r); /* for telling that a session is not on this connection */
 uint32_t smb_verify_signature(struct smb_req *r); /* [MS-SMB2] 3.3.5.2.4 */
 bool smb_chain_check(struct smb_req *r); /* false: not a chain of messages, or message ids not granted: close */
 
@@ -105,6 +106,7 @@ void smb_session_unref(struct smb_session *s);
 void smb_session_end(struct smb_session *s);
 /* Closes its opens (of one tree, or all); may block. */
 void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree);
+struct smb_channel *smb_channel_loose(struct smb_conn *c, struct smb_session *s); /* in no list */
 struct smb_channel *smb_channel_new(struct smb_conn *c, struct smb_session *s);
 struct smb_channel *smb_channel_find(struct smb_conn *c, uint64_t session_id); /* borrowed */
 struct smb_channel *smb_channel_ref(struct smb_channel *ch);
@@ -124,6 +126,8 @@ void smb_trees_drop(struct smb_session *s);
 /* --- open_table.c */
 void smb_open_wait(struct smb_req *r);   /* r parked: wake it when its open is closed */
 void smb_open_nowait(struct smb_req *r);
+void smb_open_busy(struct smb_req *r);   /* r goes to the pool: a CLOSE of its open waits until ... */
+void smb_open_idle(struct smb_req *r);   /* ... it is back */
 struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id); /* reference or NULL */
 
 /* --- break_notify.c */

@@ -189,7 +189,10 @@ void smb_open_wait(struct smb_req *r)
     list_remove(&r->in_open);
     list_append(&o->waiting, &r->in_open);
     pthread_mutex_unlock(&o->lock);
-    if (o->closed && !r->told_closed) { /* before it was listed: nobody else would wake it */
+    /* What happened before it was listed wakes nobody else. */
+    if (r->command == SMB2_CLOSE && !o->busy) {
+        job_wake(&r->job);
+    } else if (o->closed && !r->told_closed) {
         r->told_closed = true;
         job_wake(&r->job);
     }
@@ -203,4 +206,23 @@ void smb_open_nowait(struct smb_req *r)
     pthread_mutex_lock(&o->lock);
     list_remove(&r->in_open);
     pthread_mutex_unlock(&o->lock);
+}
+
+void smb_open_busy(struct smb_req *r)
+{
+    struct smb_open *o = r->opens[0];
+    if (!o || r->busy || r->command == SMB2_CLOSE)
+        return;
+    r->busy = true;
+    atomic_fetch_add(&o->busy, 1);
+}
+
+void smb_open_idle(struct smb_req *r)
+{
+    struct smb_open *o = r->opens[0];
+    if (!r->busy)
+        return;
+    r->busy = false;
+    if (atomic_fetch_sub(&o->busy, 1) == 1)
+        wake_waiting(o);
 }

@@ -177,9 +177,10 @@ void smb_reply_send(struct smb_req *r)
         return;
     }
     size_t end = r->last_end;
-    reply_close(r, end, 0);
-    if (!r->out.bad)
-        wbuf_cut(&r->out, end);
+    wbuf_cut(&r->out, end); /* room that the next command's response was given */
+    if (r->last_header != r->out_base) /* in a compound the last one is padded like the others */
+        wbuf_align(&r->out, r->out_base, 8);
+    reply_close(r, wbuf_len(&r->out), 0);
     smb_send(r->conn, &r->out, r->sealed_channel);
     r->out = (struct wbuf){0};
 }

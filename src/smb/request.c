@@ -98,6 +98,7 @@ void smb_req_parked(struct job *j)
             cursor_seek(&r->in, pos);
         }
     }
+    smb_open_idle(r);
     smb_open_wait(r);
     if (r->async || r->cancelled)
         return;

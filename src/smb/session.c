@@ -138,7 +138,7 @@ void smb_session_end(struct smb_session *s)
 }
 
 /* --- Channels. */
-struct smb_channel *smb_channel_new(struct smb_conn *c, struct smb_session *s)
+struct smb_channel *smb_channel_loose(struct smb_conn *c, struct smb_session *s)
 {
     struct smb_channel *ch = calloc(1, sizeof *ch);
     if (!ch)
@@ -146,6 +146,16 @@ struct smb_channel *smb_channel_new(struct smb_conn *c, struct smb_session *s)
     ch->refs = 1;
     ch->conn = c;
     ch->session = smb_session_ref(s);
+    list_init(&ch->in_conn);
+    list_init(&ch->in_session);
+    return ch;
+}
+
+struct smb_channel *smb_channel_new(struct smb_conn *c, struct smb_session *s)
+{
+    struct smb_channel *ch = smb_channel_loose(c, s);
+    if (!ch)
+        return NULL;
     list_prepend(&c->sessions, &ch->in_conn);
     pthread_mutex_lock(&s->lock);
     list_append(&s->channels, &ch->in_session);

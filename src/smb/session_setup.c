@@ -94,12 +94,11 @@ static uint32_t bind_check(struct smb_req *r, const struct smb_session *s)
 {
     struct smb_conn *c = r->conn;
     bool theirs = s->signing_alg == SMB2_SIGNING_AES_GMAC, ours = c->signing_alg == SMB2_SIGNING_AES_GMAC;
-    if (s->dialect >= SMB_3_0_0 && c->dialect >= SMB_3_0_0 && s->signing_alg != c->signing_alg && (theirs || ours))
+    if (s->signing_alg != c->signing_alg && (theirs || ours))
         return theirs ? STATUS_REQUEST_OUT_OF_SEQUENCE : STATUS_NOT_SUPPORTED;
     if (c->dialect < SMB_3_0_0)
         return STATUS_REQUEST_NOT_ACCEPTED;
-    if (!(r->flags & SMB2_FLAGS_SIGNED) || s->dialect != c->dialect || s->cipher != c->cipher ||
-        memcmp(s->client_guid, c->client_guid, 16) != 0)
+    if (!(r->flags & SMB2_FLAGS_SIGNED) || s->dialect != c->dialect || s->cipher != c->cipher)
         return STATUS_INVALID_PARAMETER;
     if (s->state != SMB_SESSION_VALID)
         return STATUS_REQUEST_NOT_ACCEPTED;
@@ -113,18 +112,19 @@ static uint32_t begin_bind(struct smb_req *r, struct smb_auth **ret)
     struct smb_session *s = smb_session_get(r->conn->srv, r->wire_session);
     if (!s)
         return STATUS_USER_SESSION_DELETED;
-    uint32_t status = bind_check(r, s);
-    struct smb_channel *ch = status == STATUS_SUCCESS ? smb_channel_new(r->conn, s) : NULL;
-    if (!ch) {
-        smb_session_unref(s);
-        return status == STATUS_SUCCESS ? STATUS_INSUFFICIENT_RESOURCES : status;
-    }
-    ch->binding = true;
-    ch->signer = smb_signer_new(r->conn->signing_alg, s->keys.signing);
+    struct smb_channel *ch = smb_channel_new(r->conn, s);
     r->session = s;
+    if (!ch)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    ch->binding = true;
+    ch->signer = smb_signer_new(s->signing_alg, s->keys.signing);
     r->channel = smb_channel_ref(ch);
-    r->sign = true;
-    status = smb_verify_signature(r);
+    uint32_t status = STATUS_SUCCESS;
+    if (r->flags & SMB2_FLAGS_SIGNED)
+        status = smb_verify_signature(r);
+    r->sign = status == STATUS_SUCCESS && (r->flags & SMB2_FLAGS_SIGNED); /* to who proved to know the key, refusals too */
+    if (status == STATUS_SUCCESS)
+        status = bind_check(r, s);
     if (status == STATUS_SUCCESS && !(*ret = auth_new(r->conn, ch, SMB_AUTH_BIND)))
         status = STATUS_INSUFFICIENT_RESOURCES;
     if (status != STATUS_SUCCESS)
@@ -137,8 +137,12 @@ static uint32_t find_auth(struct smb_req *r, const struct setup *s, struct smb_a
     bool bind = s->flags & SMB2_SESSION_FLAG_BINDING;
     if (!r->wire_session)
         return bind ? STATUS_INVALID_PARAMETER : begin_new(r, ret);
-    if (!r->channel)
-        return bind ? begin_bind(r, ret) : STATUS_USER_SESSION_DELETED;
+    if (!r->channel && bind)
+        return begin_bind(r, ret);
+    if (!r->channel) {
+        smb_borrow_signer(r);
+        return STATUS_USER_SESSION_DELETED;
+    }
     *ret = auth_find(r->conn, r->channel);
     if (*ret)
         return bind == ((*ret)->kind == SMB_AUTH_BIND) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
@@ -165,7 +169,6 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
     s->guest = who->guest;
     s->anonymous = who->anonymous;
     bool nobody = s->guest || s->anonymous;
-    memcpy(s->client_guid, c->client_guid, 16);
     if (s->guest)
         s->cipher = SMB2_ENCRYPTION_NONE;
     if (k->encryption == FS_REQUIRED && (nobody || !s->cipher))
@@ -178,6 +181,7 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
     name_channel(a->channel);
     r->sign = !nobody;
     c->authenticated = true;
+    c->known_user |= !nobody;
     atomic_store(&s->state, SMB_SESSION_VALID);
     return STATUS_SUCCESS;
 }
@@ -218,7 +222,7 @@ static uint32_t complete_bind(struct smb_req *r, struct smb_auth *a, const struc
         return STATUS_INSUFFICIENT_RESOURCES;
     name_channel(a->channel);
     a->channel->binding = false;
-    r->conn->authenticated = true;
+    r->conn->authenticated = r->conn->known_user = true;
     r->sign = true;
     return STATUS_SUCCESS;
 }

@@ -100,7 +100,8 @@ struct smb_conn {
     struct timer logon_timer;
     uint32_t nasync;        /* requests that got an interim response */
     uint64_t next_async;
-    bool authenticated;     /* had a valid session: may send encrypted messages and large ones */
+    bool authenticated;     /* had a valid session: may send large messages */
+    bool known_user;        /* had a user's: may send encrypted ones */
     struct list requests;   /* all live smb_req, for CANCEL and for closing */
     struct list sessions;   /* smb_channel: session and this connection's signing key */
     struct smb_credits *credits; /* message id window (credits.c) */
@@ -120,7 +121,6 @@ struct smb_session {
     bool encrypt;         /* every message must be encrypted */
     uint16_t dialect;
     uint16_t cipher, signing_alg;
-    uint8_t client_guid[16];
     struct smb_keys keys;
     _Atomic uint64_t nonce; /* of the server's encrypted messages: one key for all channels */
     struct list channels; /* smb_channel */
@@ -170,6 +170,7 @@ struct smb_open {
     struct smb_lease *lease;     /* break_notify.c; NULL: an oplock or nothing */
     struct co_key break_key;     /* file of the oplock break under way; under `lock` */
     bool breaking, lease_v2;
+    _Atomic uint32_t busy;       /* requests of it on the pool */
     uint8_t oplock_level;        /* SMB2_OPLOCK_LEVEL_* as granted */
     uint8_t lease_key[16];
     uint8_t create_guid[16];
@@ -231,7 +232,7 @@ struct smb_req {
     struct timer pending_timer;  /* sends it */
     _Atomic bool cancelled;      /* CANCEL, or the connection is gone: handlers return STATUS_CANCELLED when woken */
     uint32_t abort_status;       /* what a cancelled request answers */
-    bool no_reply, sign, held, waited, started, told_closed;
+    bool no_reply, sign, held, waited, started, told_closed, busy;
 };
 
 /* Status map: the only one (status.c). */

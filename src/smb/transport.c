@@ -44,7 +44,8 @@ static bool unseal(struct smb_req *r)
     /* Flags: "Encrypted"; in 3.0 the same field says AES128-CCM, which is 1 too. */
     if (in.bad || size != cursor_left(&in) || size < SMB2_HEADER || flags != 1)
         return false;
-    if (!ch || !ch->unseal || !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
+    /* Keys of an anonymous session are no secret: encryption means something once a user has logged on. */
+    if (!ch || !ch->unseal || !c->known_user || !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
         return false;
     r->sealed = true;
     r->sealed_channel = smb_channel_ref(ch);
