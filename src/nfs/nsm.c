@@ -128,7 +128,9 @@ static void store_run(struct task *t)
 
 void nsm_host_store_later(struct nsm *nsm, struct nsm_host *h)
 {
-    struct store_job *j = malloc(sizeof *j);
+    struct store_job *j = nsm->srv->pool ? malloc(sizeof *j) : NULL;
+    if (!nsm->srv->pool)
+        nsm_host_store(nsm, h);
     if (!j)
         return; /* a host too many is notified after the next restart */
     *j = (struct store_job){.task.fn = store_run, .host = h};

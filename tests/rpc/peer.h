@@ -19,7 +19,7 @@ struct bytes { /* what is written or was received; `at` reads */
     uint8_t *p;
     size_t n, cap, at;
 };
-static inline void put(struct bytes *b, const void *p, size_t n)
+__attribute__((noinline, unused)) static void put(struct bytes *b, const void *p, size_t n)
 {
     if (b->n + n > b->cap) {
         b->cap = (b->n + n) * 2 + 256;
