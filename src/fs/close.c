@@ -52,35 +52,6 @@ static void remove_stream(struct fs_req *q, struct fs_open *o)
     st_unref(dir);
 }
 
-/* Only if the name still means this object: it may have been moved or removed, and made anew, by others. */
-static void remove_name(struct fs_req *q, struct fs_open *o)
-{
-    _cleanup_node_ struct st_node *dir = NULL;
-    char name[ST_NAME_MAX + 1];
-    size_t n;
-    struct st_attr before, after;
-    struct co_ticket t;
-    bool is_dir = o->node->type == ST_DIR;
-    if (fs_open_name(o, &dir, name, &n) != ST_OK || !fsn(dir))
-        return;
-    struct co_ask ask = fs_ask(dir, CO_CHILD);
-    if (fs_force(q->fs, &o->party, &ask, 1, &t) != ST_OK)
-        return;
-    const struct store_ops *ops = dir->store->ops;
-    fsn_lock_all(&dir, 1);
-    bool known = ops->getattr(dir, &before) == ST_OK;
-    enum st st = ops->unlink(dir, name, n, o->node, is_dir ? ST_UNLINK_DIR : 0);
-    if (st == ST_OK && known) {
-        fs_casemap_changed(dir, &before.ctime, name, n, NULL, 0);
-        if (ops->getattr(dir, &after) == ST_OK)
-            fsn_carry(dir, &before.ctime, &after.ctime);
-    }
-    fsn_unlock_all(&dir, 1);
-    fs_force_end(q->fs, &t);
-    if (st == ST_OK)
-        fs_tell(q, dir, name, n, FS_REMOVED, is_dir ? FS_CHANGE_DIR_NAME : FS_CHANGE_FILE_NAME);
-}
-
 static bool close_in_engine(struct fs *fs, const struct co_key *key, const struct co_party *party, uint64_t link)
 {
     struct co_out out = fs_out();
@@ -89,42 +60,99 @@ static bool close_in_engine(struct fs *fs, const struct co_key *key, const struc
     return last;
 }
 
-static void close_holds(struct fs_req *q, struct fs_open *o)
+/* With the locks of the directory and the object. Only if the name still means this object: it may have been removed, and
+ * made anew, by others. */
+static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *dir, const char *name, size_t n)
+{
+    const struct store_ops *ops = dir->store->ops;
+    struct st_attr before, after;
+    struct co_ticket t;
+    struct co_ask ask = fs_ask(dir, CO_CHILD);
+    if (fs_force(q->fs, &o->party, &ask, 1, &t) != ST_OK)
+        return false;
+    bool known = ops->getattr(dir, &before) == ST_OK;
+    enum st st = ops->unlink(dir, name, n, o->node, o->node->type == ST_DIR ? ST_UNLINK_DIR : 0);
+    if (st == ST_OK && known) {
+        fs_casemap_changed(dir, &before.ctime, name, n, NULL, 0);
+        if (ops->getattr(dir, &after) == ST_OK)
+            fsn_carry(dir, &before.ctime, &after.ctime);
+    }
+    fs_force_end(q->fs, &t);
+    return st == ST_OK;
+}
+
+/* Locks the object, and with `with_dir` the directory that its name is in, which a move of it would lock too. */
+static struct st_node *lock_name(struct fs_open *o, bool with_dir, char name[ST_NAME_MAX + 1], size_t *ret_n)
+{
+    for (;;) {
+        struct st_node *dir = NULL, *again = NULL;
+        if (with_dir)
+            fs_open_name(o, &dir, name, ret_n);
+        struct st_node *const both[] = {dir, o->node};
+        fsn_lock_all(both, 2);
+        if (!dir)
+            return NULL;
+        fs_open_name(o, &again, name, ret_n);
+        st_unref(again); /* not the last reference: the open has one */
+        if (again == dir)
+            return dir;
+        fsn_unlock_all(both, 2);
+        st_unref(dir);
+    }
+}
+
+/* Its end in the engine; with the last open of a name that is to go, the name's end too, in one step: nobody can move the
+ * object in between. */
+static void close_file(struct fs_req *q, struct fs_open *o, bool dispose, bool posix)
 {
     struct fs *fs = q->fs;
-    struct co_key key = fs_open_key(o), base = fs_node_key(o->node);
-    uint64_t link = fs_open_link(o);
-    bool posix;
-    pthread_mutex_lock(&o->priv->lock);
-    posix = o->priv->posix_delete;
-    pthread_mutex_unlock(&o->priv->lock);
-    if (o->priv->delete_on_close)
-        set_disposition(fs, o, &key, o->stream ? FS_STREAM_LINK : link);
-    if (o->stream) {
-        if (close_in_engine(fs, &key, &o->party, FS_STREAM_LINK) || posix)
-            remove_stream(q, o);
-        posix = false;
+    struct co_key base = fs_node_key(o->node);
+    char name[ST_NAME_MAX + 1];
+    size_t n = 0;
+    bool removed = false, is_dir = o->node->type == ST_DIR;
+    bool maybe = dispose || posix || co_delete_pending(fs->co, &base, 0);
+    struct st_node *dir = lock_name(o, maybe, name, &n);
+    if (!maybe && co_delete_pending(fs->co, &base, 0)) { /* since; with the lock nobody else can */
+        fsn_unlock_all(&o->node, 1);
+        dir = lock_name(o, true, name, &n);
     }
-    if (close_in_engine(fs, &base, &o->party, link) || posix)
-        remove_name(q, o);
+    struct st_node *const both[] = {dir, o->node};
+    uint64_t link = fs_open_link(o);
+    if (dispose)
+        set_disposition(fs, o, &base, link);
+    bool last = close_in_engine(fs, &base, &o->party, link);
+    if (dir && (last || posix))
+        removed = unlink_locked(q, o, dir, name, n);
+    open_unpublish(o);
+    fsn_unlock_all(both, 2);
+    if (removed)
+        fs_tell(q, dir, name, n, FS_REMOVED, is_dir ? FS_CHANGE_DIR_NAME : FS_CHANGE_FILE_NAME);
+    st_unref(dir);
+}
+
+static void close_stream(struct fs_req *q, struct fs_open *o, bool dispose, bool posix)
+{
+    struct co_key key = fs_open_key(o);
+    if (dispose)
+        set_disposition(q->fs, o, &key, FS_STREAM_LINK);
+    if (close_in_engine(q->fs, &key, &o->party, FS_STREAM_LINK) || posix)
+        remove_stream(q, o);
 }
 
 void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr)
 {
-    pthread_mutex_lock(&o->priv->lock);
-    bool closed = o->priv->closed;
-    o->priv->closed = true;
-    pthread_mutex_unlock(&o->priv->lock);
-    if (attr) {
-        struct st_attr st;
+    struct fs_open_priv *p = o->priv;
+    pthread_mutex_lock(&p->lock);
+    bool closed = p->closed, dispose = p->delete_on_close, posix = p->posix_delete;
+    p->closed = true;
+    pthread_mutex_unlock(&p->lock);
+    if (attr && fs_open_attr(q, o, attr) != ST_OK)
         memset(attr, 0, sizeof *attr);
-        if (o->node->store->ops->getattr(o->node, &st) == ST_OK)
-            open_attr_fill(o->node, &st, o->priv->name, o->priv->n, fs_open_stream(o), attr);
-    }
     if (closed)
         return;
     fs_watch_close(o);
-    open_unpublish(o);
-    close_holds(q, o);
+    if (o->stream)
+        close_stream(q, o, dispose, posix);
+    close_file(q, o, dispose && !o->stream, posix && !o->stream);
     fs_open_unref(o);
 }

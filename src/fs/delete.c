@@ -36,12 +36,16 @@ enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix)
     if (st != ST_OK)
         return st;
     struct co_out out = fs_out();
+    fsn_lock_all(&o->node, 1); /* it does not move now: what is marked is the name that it has */
+    if (!o->stream)
+        ask.link = fs_open_link(o);
     co_set_delete(fs->co, &ask.key, ask.link, on, clock_now(), &out);
     pthread_mutex_lock(&o->priv->lock);
     o->priv->posix_delete = on && posix;
     if (!on)
         o->priv->delete_on_close = false; /* [MS-FSA] 2.1.5.15.3 clears both */
     pthread_mutex_unlock(&o->priv->lock);
+    fsn_unlock_all(&o->node, 1);
     fs_deliver(fs, &out);
     fs_leave(q);
     if (on && o->node->type == ST_DIR && !o->stream)

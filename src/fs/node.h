@@ -27,6 +27,7 @@ struct fsn {
     bool has_parent;
     struct co_key parent;
     /* Directories. */
+    _Atomic uint32_t moves;       /* names that we have moved: an open looks whether its own was among them */
     struct fs_casemap *casemap;   /* casemap.c */
     struct fs_watchers *watchers; /* notify.c */
 };

@@ -70,7 +70,12 @@ static enum st resolve_id(struct opening *x)
     }
     if (!open_by_id(x->q->fs, root, x->a->file_id, &x->path))
         return ST_NOENT;
-    return x->path.dir ? x->path.dir->store->ops->getattr(x->path.dir, &x->path.dir_attr) : ST_OK;
+    if (!x->path.dir)
+        return ST_OK;
+    if (!fsn(x->path.dir))
+        return ST_NOMEM;
+    x->path.moves = atomic_load(&fsn(x->path.dir)->moves) - 1; /* to be looked at again */
+    return x->path.dir->store->ops->getattr(x->path.dir, &x->path.dir_attr);
 }
 
 static enum st resolve_stream(struct opening *x)
@@ -134,12 +139,8 @@ static enum st replace_file(struct opening *x)
 static enum st act_locked(struct opening *x)
 {
     struct st_node *n = x->path.node;
-    if (x->stream && !x->stream_exists) {
-        x->action = FS_CREATED;
+    if (x->action == FS_CREATED)
         return fs_stream_make(n, x->stream);
-    }
-    if (!open_truncates(x->a))
-        return ST_OK;
     return x->stream ? fs_stream_empty(n, x->stream) : replace_file(x);
 }
 
@@ -156,42 +157,64 @@ static void tell_existing(struct opening *x)
     fs_tell(x->q, x->path.dir, x->path.name, x->path.n, action, filter);
 }
 
-static enum st open_existing(struct opening *x)
+/* With the node's lock: is the name that was looked up still its name? */
+static bool has_moved(const struct opening *x)
+{
+    const struct fs_path *p = &x->path;
+    return p->dir && atomic_load(&fsn(p->dir)->moves) != p->moves && !fs_still_named(p->dir, p->name, p->n, p->node);
+}
+
+static size_t asks_of(struct opening *x, struct co_ask asks[3])
 {
     struct st_node *n = x->path.node;
-    struct co_ask asks[3];
     size_t nasks = 0;
-    enum st st = open_check_existing(x);
-    if (st != ST_OK)
-        return st;
-    bool truncates = open_truncates(x->a), makes_stream = x->stream && !x->stream_exists;
-    x->action = makes_stream ? FS_CREATED
-                : x->a->disposition == FS_SUPERSEDE ? FS_SUPERSEDED : truncates ? FS_OVERWRITTEN : FS_OPENED;
-    x->open = open_new(x);
-    if (!x->open)
-        return ST_NOMEM;
-    x->open->node = st_ref(n);
     if (x->stream)
         asks[nasks++] = open_ask_base(x, n);
     asks[nasks++] = open_ask(x, n);
     x->open->priv->key = asks[nasks - 1].key;
-    if (truncates)
+    if (open_truncates(x->a))
         nasks += fs_parent_ask(x->q, n, NULL, &asks[nasks]);
-    st = fs_gate(x->q, asks, nasks);
+    return nasks;
+}
+
+static enum fs_action action_of(const struct opening *x)
+{
+    if (x->stream && !x->stream_exists)
+        return FS_CREATED;
+    return !open_truncates(x->a) ? FS_OPENED : x->a->disposition == FS_SUPERSEDE ? FS_SUPERSEDED : FS_OVERWRITTEN;
+}
+
+static enum st open_existing(struct opening *x, bool *ret_raced)
+{
+    struct st_node *n = x->path.node;
+    struct co_ask asks[3];
+    enum st st = open_check_existing(x);
     if (st != ST_OK)
         return st;
-    if (truncates || makes_stream) {
-        fsn_lock_all(&n, 1);
-        st = act_locked(x);
+    x->action = action_of(x);
+    x->open = open_new(x);
+    if (!x->open)
+        return ST_NOMEM;
+    x->open->node = st_ref(n);
+    /* The gate is passed with the object's lock, which moves of its name take: the engine and the table of opens know the
+     * open by the same name from its first moment on. */
+    fsn_lock_all(&n, 1);
+    *ret_raced = has_moved(x);
+    st = *ret_raced ? ST_OK : fs_gate(x->q, asks, asks_of(x, asks));
+    if (*ret_raced || st != ST_OK) {
         fsn_unlock_all(&n, 1);
-        if (st == ST_OK)
-            tell_existing(x);
+        return st;
     }
+    if (x->action != FS_OPENED)
+        st = act_locked(x);
     if (st == ST_OK)
         open_publish(x);
-    fs_leave(x->q);
-    if (st != ST_OK)
+    else
         open_drop_holds(x->q->fs, x->open, x->link);
+    fsn_unlock_all(&n, 1);
+    if (st == ST_OK && x->action != FS_OPENED)
+        tell_existing(x);
+    fs_leave(x->q);
     return st;
 }
 
@@ -216,9 +239,9 @@ static void grant_lease(struct opening *x, struct fs_open_result *ret)
 static void fill_result(struct opening *x, struct fs_open_result *ret)
 {
     struct fs_open *o = x->open;
-    struct st_attr st;
-    if (o->node->store->ops->getattr(o->node, &st) != ST_OK)
-        st = x->attr;
+    struct st_attr st = x->attr;
+    if (x->action != FS_OPENED) /* what was changed since it was looked at */
+        o->node->store->ops->getattr(o->node, &st);
     *ret = (struct fs_open_result){.open = o, .action = x->action, .maximal_access = x->maximal};
     open_attr_fill(o->node, &st, x->path.name, x->path.n, x->stream, &ret->attr);
     grant_lease(x, ret);
@@ -244,7 +267,7 @@ enum st fs_open(struct fs_req *q, const struct fs_open_args *a, struct fs_open_r
         if (st == ST_OK)
             st = resolve(&x);
         if (st == ST_OK)
-            st = x.path.node ? open_existing(&x) : open_create(&x, &raced);
+            st = x.path.node ? open_existing(&x, &raced) : open_create(&x, &raced);
         if (st == ST_OK && !raced) {
             fill_result(&x, ret);
             x.open = NULL;

@@ -139,6 +139,7 @@ static enum st walk(struct walk *w, struct fs_path *ret, bool *ret_done)
             continue;
         }
         _cleanup_node_ struct st_node *node = NULL;
+        ret->moves = atomic_load(&fsn(w->cur)->moves);
         st = fs_lookup_fold(w->q, w->cur, name, n, &node, ret->name, &ret->n);
         if (st == ST_OK && node->type == ST_LNK && (w->n || !(w->flags & FS_RESOLVE_LINK))) {
             if (!follows(w))
@@ -178,8 +179,11 @@ static enum st name_of(struct st_node *dir, struct fs_path *ret)
         st = dir->store->ops->path(dir, path, sizeof path);
     if (st == ST_OK)
         st = ret->dir->store->ops->getattr(ret->dir, &ret->dir_attr);
+    if (st == ST_OK && !fsn(ret->dir))
+        st = ST_NOMEM;
     if (st != ST_OK)
         return st;
+    ret->moves = atomic_load(&fsn(ret->dir)->moves) - 1; /* to be looked at again */
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     ret->n = MIN(strlen(name), (size_t)ST_NAME_MAX);
     memcpy(ret->name, name, ret->n);

@@ -5,6 +5,7 @@
 struct fs_path {
     struct st_node *dir;        /* where the last name is, or would be; NULL: the path is the share's root */
     struct st_attr dir_attr;
+    uint32_t moves;             /* fsn(dir)->moves before the name was looked up */
     char name[ST_NAME_MAX + 1]; /* as on disk; when nothing is there, as given */
     size_t n;
     struct st_node *node;       /* NULL: no such name */
