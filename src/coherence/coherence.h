@@ -16,8 +16,9 @@
  * called from inside is ticket->wake(): it may only store and push to a queue, never lock, never call back. So a ticket
  * that has been left or cancelled is never touched again, and no event can outlive what it points to.
  *
- * Locks. One mutex per shard of the file table; a call takes the shards of its files in ascending order, the wait-for
- * graph's mutex inside them, and holds none when it returns. Thread-safe throughout. */
+ * Locks. One mutex per shard of the file table; a call takes the shards of its files in ascending order (a blocking
+ * lock that has to wait: all of them, to look for a circle), the engine's own mutex inside them, and holds none when
+ * it returns. Thread-safe throughout. */
 #pragma once
 #include "base/list.h"
 #include "base/st.h"
@@ -74,8 +75,8 @@ enum {
     CO_EXCLUSIVE = 1 << 0,  /* CO_LOCK, CO_TEST */
     CO_WAIT = 1 << 1,       /* CO_LOCK: may queue behind other locks; without it only lease breaks are waited for */
     CO_RECLAIM = 1 << 2,    /* CO_LOCK, CO_OPEN */
-    CO_ADVISORY = 1 << 3,   /* CO_READ/WRITE/RESIZE: POSIX-flavour ranges do not bind the caller (NFSv3 I/O) */
-    CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: overwrite, supersede */
+    CO_ADVISORY = 1 << 3,   /* CO_READ/WRITE/RESIZE: POSIX-flavour ranges and shares do not bind it (NFSv3 I/O) */
+    CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes; both 0: everything */
     CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN without data or delete access: breaks nothing, conflicts with nothing */
     CO_ZERO_LEN = 1 << 6,   /* CO_LOCK: Windows zero-length range at first (last is ignored) */
     CO_NO_HOLD = 1 << 7,    /* CO_OPEN: only check the share modes */
@@ -88,8 +89,8 @@ struct co_ask {
     struct co_key key;
     enum co_op op;
     uint32_t flags;
-    uint64_t first, last;  /* inclusive; last = UINT64_MAX: to the end */
-    uint8_t access, deny;  /* CO_OPEN, CO_READ... : CO_ACC_* */
+    uint64_t first, last;  /* inclusive; last = UINT64_MAX: to the end; first > last: no byte (I/O only) */
+    uint8_t access, deny;  /* CO_OPEN: CO_ACC_* */
     uint64_t link;         /* CO_OPEN, CO_REMOVE, CO_RENAME, CO_DISPOSITION: which name of the file (0: any) */
     const void *tag;       /* the caller's own, valid during the call: the engine never looks at it */
 };
@@ -137,7 +138,8 @@ struct co_event {
     uint8_t from, to;
     uint16_t epoch;
     bool ack;
-    const char *what, *outcome; /* CO_EV_CONFLICT: static texts "lease", "range", "share"; "granted", "revoked", "denied" */
+    const char *what;    /* CO_EV_CONFLICT, static: "lease", "range", "share", "delete", "waiter" */
+    const char *outcome; /* "granted", "revoked", "denied" */
     uint64_t waited; /* ns */
 };
 /* Zero-initialise; co_out_done() frees. A lost event is not possible: growth failure revokes instead. */
@@ -182,18 +184,22 @@ void co_on_deadline(struct co *co, void (*fn)(void *arg), void *arg);
 enum st co_enter(struct co *co, struct co_ticket *t, const struct co_party *party, const struct co_ask *asks, size_t n,
                  uint64_t now, struct co_out *out);
 void co_leave(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *out);   /* after ST_OK, exactly once */
-void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *out);  /* gives up waiting; harmless otherwise */
-/* The client was told to come back (JUKEBOX): what was broken for it stays stripped until it does, at most `hold`. */
+/* Gives up waiting; harmless otherwise. */
+void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *out);
+/* The client was told to come back (JUKEBOX): what was broken for it stays stripped until it does (the same operation
+ * of the same client and open), at most `hold`. To be followed by co_cancel(). */
 void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold);
 
 /* Holds. */
 /* Releases party's range: POSIX any sub-range (never fails), Windows the exact one (ST_NOLOCK). */
 enum st co_unlock(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t first, uint64_t last,
                   uint32_t flags, uint64_t now, struct co_out *out);
-/* Releases the share of party.open with this access and deny (NLM UNSHARE: access = deny = 0 means all). */
-void co_unshare(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t now, struct co_out *out);
+/* Releases the share of party.open. */
+void co_unshare(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t now,
+                struct co_out *out);
 /* The open is closed: its share, its ranges, and its part of the lease (the lease goes with its last open). Returns
- * true when its link is delete-pending and no other open of that link remains: the caller now unlinks it. */
+ * true when its link is delete-pending and no other open of that link remains: the caller now unlinks it, and the link
+ * is no longer pending. */
 bool co_close(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, uint64_t now,
               struct co_out *out);
 /* Asks for caching rights for an open that is held; never breaks anybody (semantics 1.6). Returns the granted bits (for

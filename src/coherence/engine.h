@@ -25,6 +25,7 @@ enum {
     WHY_EARLIER = 1 << 4, /* an earlier ticket comes first */
     WHY_GRACE = 1 << 5,
 };
+#define WHY_BITS 6
 
 enum timer_kind { TIMER_LEASE, TIMER_OP, TIMER_FILE };
 struct timer {
@@ -117,6 +118,7 @@ struct file {
     uint64_t hash;
     struct list shares, leases, queue, entered, pendings, reservations;
     struct ranges ranges;
+    uint32_t waits[WHY_BITS];      /* parts in the queue with this reason: most changes concern none of them */
     uint64_t hold_w, hold_r;       /* no W (R) is granted before */
     uint8_t backoff;
     struct timer timer;            /* when hold-offs and reservations end */
@@ -185,172 +187,5 @@ struct co {
     struct shard shards[CO_SHARDS];
 };
 
-/* ---- rules.c: what conflicts with what -------------------------------------------------------------------- */
-enum rule_range { RULE_NO_RANGE, RULE_READS, RULE_WRITES, RULE_LOCKS };
-struct rule {
-    const char *name;
-    uint8_t lease, exclusive, batch; /* bits that it takes from a lease, a level II or exclusive oplock, a batch oplock */
-    uint8_t wait;                    /* it waits when a holder must acknowledge the loss of one of these */
-    uint8_t access;                  /* what it amounts to for other opens' share modes */
-    enum rule_range range;
-    bool deny_at_once;               /* a byte range refuses it without waiting */
-    bool pending_denies;             /* a delete-pending link refuses it */
-    bool child;                      /* a change of a directory's entry: parent_lease is exempt */
-    uint64_t min_age;                /* it leaves rights alone that were granted less than so long ago (ns) */
-    bool whole;                      /* once a break goes on in steps it waits for the last of them */
-};
-enum rule_id {
-    RULE_READ, RULE_WRITE, RULE_RESIZE, RULE_FLUSH, RULE_FLUSH_NOBODY, RULE_GETATTR, RULE_GETATTR_LAZY, RULE_SETATTR,
-    RULE_OPEN_ATTR, RULE_OPEN, RULE_OPEN_OVERWRITE, RULE_SHARE_VIOLATION, RULE_LOCK_SHARED, RULE_LOCK_EXCLUSIVE,
-    RULE_TEST, RULE_REMOVE_HANDLE, RULE_REMOVE_ALL, RULE_RENAME_HANDLE, RULE_RENAME_ALL, RULE_LINK, RULE_DISPOSITION,
-    RULE_CHILD, RULE_CHILD_ATTR, RULE_MAX
-};
-extern const struct rule co_rules[RULE_MAX];
-enum rule_id rule_id_of(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask);
-static inline const struct rule *rule_of(const struct co_policy *pol, const struct co_party *party,
-                                         const struct co_ask *ask)
-{
-    return &co_rules[rule_id_of(pol, party, ask)];
-}
-/* What a holder of `granted` may keep beside the operation. */
-uint8_t rule_keep(const struct rule *r, enum co_lease_kind kind, uint8_t granted);
-/* Whether the operation waits for a holder that must still acknowledge the loss of `lost`. */
-bool rule_waits(const struct co_policy *pol, const struct co_ask *ask, const struct rule *r, uint8_t lost);
-bool rule_needs_ack(enum co_lease_kind kind, uint8_t granted);
-uint8_t rule_valid(enum co_lease_kind kind, uint8_t bits); /* the greatest valid combination within bits */
-bool rule_touch(uint64_t af, uint64_t al, bool az, uint64_t bf, uint64_t bl, bool bz);
-/* Does a range that is held bind this I/O (write or read of [first, last])? */
-bool rule_range_io(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask, bool write,
-                   const struct range *r);
-/* Does a held range, or a lock that is asked for, exclude this lock? */
-bool rule_lock(const struct co_party *party, const struct co_ask *ask, const struct co_party *other, uint64_t first,
-               uint64_t last, bool zero, bool exclusive);
-/* Do these share modes exclude one another? */
-static inline bool rule_share(uint8_t access, uint8_t deny, const struct share *s)
-{
-    return (access & s->deny) || (deny & s->access);
-}
-/* Is the ask bound by the share modes of others at all? */
-bool rule_share_binds(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask);
-static inline bool party_same(const struct co_party *a, const struct co_party *b)
-{
-    return a->client && a->client == b->client && a->open == b->open;
-}
-static inline uint64_t party_hash(const struct co_party *p)
-{
-    uint64_t h = (p->client * 0x9e3779b97f4a7c15ull) ^ ((p->open + 0x7f4a7c15ull) * 0xbf58476d1ce4e5b9ull);
-    return h ^ (h >> 29);
-}
-bool lease_own(const struct lease *l, const struct co_party *p);
-
-/* ---- file.c: the table ------------------------------------------------------------------------------------ */
-uint64_t file_hash(const struct co *co, const struct co_key *key);
-static inline struct shard *file_shard(struct co *co, uint64_t hash) { return &co->shards[hash >> (64 - CO_SHARD_BITS)]; }
-static inline struct bucket *file_bucket(struct shard *sh, uint64_t hash)
-{
-    return &sh->buckets[(hash >> 32) % CO_BUCKETS];
-}
-static inline bool key_same(const struct co_key *a, const struct co_key *b)
-{
-    return a->ino == b->ino && a->store == b->store && a->gen == b->gen;
-}
-struct file *file_find(struct shard *sh, const struct co_key *key, uint64_t hash);
-struct file *file_get(struct co *co, struct shard *sh, const struct co_key *key, uint64_t hash); /* NULL: no memory */
-void file_put(struct co *co, struct file *f, uint64_t now); /* frees it when nothing is left of it */
-void shards_lock(struct co *co, uint64_t mask);
-void shards_unlock(struct co *co, uint64_t mask);
-static inline uint64_t shard_bit(uint64_t hash) { return 1ull << (hash >> (64 - CO_SHARD_BITS)); }
-static inline struct shard *shard_of(struct co *co, const struct file *f) { return file_shard(co, f->hash); }
-/* Lock the shard of `key` and find its file; NULL (and still locked) when there is none. */
-struct file *file_lock(struct co *co, const struct co_key *key, struct shard **ret_sh);
-
-/* ---- tick.c ------------------------------------------------------------------------------------------------ */
-bool timers_reserve(struct timers *ts);
-void timers_release(struct timers *ts, struct timer *t);
-void timer_set(struct co *co, struct timers *ts, struct timer *t, uint64_t at);
-void timer_clear(struct timers *ts, struct timer *t);
-void deadline_moved(struct co *co, uint64_t at);
-
-/* ---- ranges.c ---------------------------------------------------------------------------------------------- */
-typedef bool (*range_match)(void *arg, const struct range *r);
-struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
-                          void *arg);
-bool ranges_reserve(struct shard *sh, size_t n); /* so many nodes and one owner can be had without failing */
-/* The caller has checked for conflicts and reserved 3 nodes and an owner. */
-void ranges_lock(struct shard *sh, struct file *f, const struct co_party *p, const struct co_ask *ask, uint64_t now);
-enum st ranges_unlock(struct shard *sh, struct file *f, const struct co_party *p, uint64_t first, uint64_t last,
-                      bool zero);
-bool ranges_drop_owner(struct shard *sh, struct file *f, const struct co_party *p); /* true: there were some */
-bool ranges_drop_client(struct shard *sh, struct file *f, uint64_t client);
-void ranges_drop_all(struct shard *sh, struct file *f);
-
-/* ---- shares.c ---------------------------------------------------------------------------------------------- */
-struct share *share_find(const struct file *f, const struct co_party *p);
-/* The caller has reserved one. An open that has a share already gets the new modes instead. */
-void share_add(struct co *co, struct file *f, const struct co_party *p, const struct co_ask *ask, uint64_t now);
-void share_free(struct co *co, struct file *f, struct share *s, uint64_t now);
-/* The open no longer binds anybody; the caller is told to close it. False: could not be told, nothing was done. */
-bool share_void(struct co *co, struct file *f, struct share *s, uint64_t now, struct co_out *out);
-bool file_is_pending(const struct file *f, uint64_t name);
-struct pending *pending_find(const struct file *f, uint64_t name);
-void pending_clear(struct shard *sh, struct pending *d);
-unsigned opens_of(const struct file *f, uint64_t name);
-
-/* ---- leases.c, grant.c ------------------------------------------------------------------------------------- */
-/* Begins, or extends, the break that leaves at most `keep`. False: the lease is gone (its opens were voided). */
-bool lease_break(struct co *co, struct lease *l, uint8_t keep, const struct co_party *by, uint64_t now,
-                 struct co_out *out);
-void lease_revoke(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
-void lease_left(struct co *co, struct lease *l, uint64_t now); /* an open has left it: freed with the last */
-void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
-/* Settles a break that nobody is left to acknowledge: all opens of the lease are disconnected. */
-void lease_orphaned(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
-bool lease_disconnected(const struct lease *l, bool *ret_persistent);
-void penalty_add(struct co *co, uint64_t client, uint64_t now);
-bool penalty_has(struct co *co, uint64_t client, uint64_t now);
-
-/* ---- eval.c: one part against everything held -------------------------------------------------------------- */
-struct eval {
-    struct co *co;
-    struct op *op;
-    uint64_t now;
-    struct co_out *out; /* NULL: only looking; nothing is begun */
-    bool expired;       /* its deadline has passed: revoke, deny, do not wait */
-    bool begun;         /* only looking: a break would have to be begun, so it is worth asking again */
-    struct co_hold blocker;
-    uint8_t why;
-    struct op *why_op;
-};
-enum st eval_modes(struct eval *e, struct part *p);  /* grace, delete-pending, share modes */
-enum st eval_leases(struct eval *e, struct part *p);
-enum st eval_ranges(struct eval *e, struct part *p); /* byte ranges, queue, operations under way */
-/* The first held range that excludes the lock, for which fn says true (fn = NULL: any). */
-struct range *eval_lock_conflict(const struct file *f, const struct co_party *party, const struct co_ask *ask,
-                                 range_match fn, void *arg);
-
-/* ---- queue.c ------------------------------------------------------------------------------------------------ */
-struct op *op_new(struct co *co, struct co_ticket *t, const struct co_party *party, const struct co_ask *asks, size_t n,
-                  uint64_t now);
-void op_free(struct co *co, struct op *op, uint64_t now);
-void op_enqueue(struct co *co, struct op *op);
-void op_dequeue(struct co *co, struct op *op, uint64_t now); /* and lets pass who waited for it */
-uint64_t op_shards(const struct op *op);
-/* Looks again at those who wait for one of `what`, or for `gone`, in order, and wakes who can go. */
-void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *gone, uint64_t now);
-void op_wake(struct op *op);
-
-/* ---- deadlock.c, grace.c ------------------------------------------------------------------------------------ */
-bool deadlock_closes(struct co *co, struct op *op); /* all shards held */
-static inline bool in_grace(struct co *co, uint64_t now)
-{
-    return now < atomic_load_explicit(&co->grace_until, memory_order_relaxed);
-}
-
-/* ---- out.c --------------------------------------------------------------------------------------------------- */
-bool out_push(struct co_out *out, const struct co_event *ev);
-void out_conflict(struct co_out *out, const struct co_key *key, const struct co_hold *h, const struct co_party *by,
-                  const char *outcome, uint64_t waited);
-struct co_hold hold_of_range(const struct file *f, const struct range *r);
-struct co_hold hold_of_share(const struct file *f, const struct share *s);
-struct co_hold hold_of_lease(const struct lease *l);
-struct co_hold hold_of_part(const struct part *p);
+#include "coherence/rules.h"
+#include "coherence/calls.h"

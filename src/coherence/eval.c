@@ -1,5 +1,5 @@
-/* eval.c - one ask of an operation against everything that is held on its file, in the order of [MS-FSA]: delete-pending
- * and share modes (asking holders of H first), caching, byte ranges. Each function answers ST_OK, ST_AGAIN with the
+/* eval.c - one ask of an operation against everything that is held on its file, in the order of [MS-FSA]:
+ * delete-pending and share modes (asking holders of H first), caching, byte ranges. Each answers ST_OK, ST_AGAIN with the
  * reason in e->why, or a denial; e->blocker says who. With e->out the breaks that are needed begin (which is
  * idempotent); without it nothing changes: queue.c asks so whether a ticket is worth waking. What conflicts is said by
  * rules.c alone. */
@@ -20,7 +20,7 @@ static enum st refuse(struct eval *e, enum st st, struct co_hold blocker)
 
 static bool looking(const struct eval *e) { return e->out == NULL; }
 
-/* ---- grace, delete-pending, share modes ------------------------------------------------------------------------- */
+/* ---- grace, delete-pending, share modes -------------------------------------------------------------------- */
 
 static enum st eval_grace(struct eval *e, const struct part *p)
 {
@@ -127,7 +127,7 @@ enum st eval_modes(struct eval *e, struct part *p)
     return list_empty(&p->file->shares) ? ST_OK : eval_shares(e, p);
 }
 
-/* ---- caching ------------------------------------------------------------------------------------------------------- */
+/* ---- caching ----------------------------------------------------------------------------------------------- */
 
 static bool lease_exempt(const struct eval *e, const struct rule *r, const struct lease *l)
 {
@@ -177,7 +177,8 @@ enum st eval_leases(struct eval *e, struct part *p)
         return ST_OK;
     list_each(l, &p->file->leases, link) {
         uint8_t keep = rule_keep(r, l->kind, l->granted);
-        if ((keep == l->granted && !(l->cascade && r->whole)) || lease_exempt(e, r, l) || e->now < l->since + r->min_age)
+        bool untouched = keep == l->granted && !(l->cascade && r->whole);
+        if (untouched || lease_exempt(e, r, l) || e->now < l->since + r->min_age)
             continue;
         if (looking(e))
             e->begun |= !l->breaking || (l->floor & ~keep);
@@ -189,7 +190,7 @@ enum st eval_leases(struct eval *e, struct part *p)
     return st;
 }
 
-/* ---- byte ranges, the queue, operations under way ------------------------------------------------------------------ */
+/* ---- byte ranges, the queue, operations under way ---------------------------------------------------------- */
 
 struct io_want {
     const struct eval *e;

@@ -5,10 +5,10 @@
  * ticket->eng says which: NULL outside; an odd value for counted; else the op.
  *
  * Counting needs no lock because it is Dekker's handshake with file_get(): we count and then look whether the chain is
- * still empty; who makes a file links it and then reads the count. Nothing here decides a conflict (rules.c, eval.c). */
+ * still empty; who makes a file links it and then reads the count. Nothing here decides a conflict. */
 #include "engine.h"
 
-/* ---- counted ------------------------------------------------------------------------------------------------------- */
+/* ---- counted ----------------------------------------------------------------------------------------------- */
 
 enum { COUNT_READ = 1, COUNT_OTHER = 3, COUNT_NOTHING = 5, COUNT_MASK = 7 };
 
@@ -53,7 +53,7 @@ static bool count_enter(struct co *co, struct co_ticket *t, const struct co_ask 
     return true;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------------------- */
 
 struct gate {
     struct eval e;
@@ -72,8 +72,7 @@ static void gate_note(struct gate *g, unsigned i)
         g->t->blocker = g->e.blocker;
     g->blocked |= 1ull << i;
     g->whys |= g->e.why;
-    p->why = g->e.why;
-    p->why_op = g->e.why_op;
+    part_waits_for(p, g->e.why, g->e.why_op);
     g->e.why_op = NULL;
 }
 
@@ -130,7 +129,7 @@ static enum st gate_wait(struct gate *g)
     return ST_AGAIN;
 }
 
-/* ---- deciding ------------------------------------------------------------------------------------------------------ */
+/* ---- deciding ---------------------------------------------------------------------------------------------- */
 
 /* The elements of one Windows lock request also exclude each other. */
 static bool elements_conflict(const struct op *op)
@@ -170,7 +169,7 @@ static enum st gate_decide(struct gate *g)
     return elements_conflict(op) ? ST_LOCK_DENIED : ST_OK;
 }
 
-/* ---- going --------------------------------------------------------------------------------------------------------- */
+/* ---- going ------------------------------------------------------------------------------------------------- */
 
 static bool gate_reserve_memory(const struct gate *g)
 {
@@ -261,7 +260,7 @@ static enum st gate_run(struct gate *g)
     return st;
 }
 
-/* ---- the calls ------------------------------------------------------------------------------------------------------ */
+/* ---- the calls --------------------------------------------------------------------------------------------- */
 
 static bool op_is_for(const struct op *op, const struct co_party *party, const struct co_ask *asks, size_t n)
 {

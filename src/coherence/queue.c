@@ -51,6 +51,8 @@ void op_free(struct co *co, struct op *op, uint64_t now)
 {
     struct shard *sh = op->home;
     timers_release(&sh->timers, &op->timer);
+    for (unsigned i = 0; i < op->n; i++)
+        part_waits_for(&op->part[i], 0, NULL);
     for (unsigned i = 0; i < op->n; i++) {
         bool again = false; /* several asks may stand on one file, which goes with the last */
         for (unsigned k = i + 1; k < op->n; k++)
@@ -101,11 +103,22 @@ void op_dequeue(struct co *co, struct op *op, uint64_t now)
         pthread_mutex_unlock(&co->mu);
         op->is_wanting = false;
     }
-    for (unsigned i = 0; i < op->n; i++)
+    for (unsigned i = 0; i < op->n; i++) {
         list_remove(&op->part[i].link);
+        part_waits_for(&op->part[i], 0, NULL);
+    }
     atomic_store(&op->blocked, 0);
     for (unsigned i = 0; i < op->n; i++)
-        queue_wake(co, op->part[i].file, 0, op, now);
+        if (op->part[i].ask.op == CO_LOCK)
+            queue_wake(co, op->part[i].file, 0, op, now);
+}
+
+void part_waits_for(struct part *p, uint8_t why, struct op *why_op)
+{
+    for (unsigned i = 0; i < WHY_BITS; i++)
+        p->file->waits[i] += (why >> i & 1u) - (p->why >> i & 1u);
+    p->why = why;
+    p->why_op = why_op;
 }
 
 void op_wake(struct op *op)
@@ -125,14 +138,18 @@ static bool part_blocked(struct co *co, struct part *p, uint64_t now)
         st = eval_ranges(&e, p);
     if (st != ST_AGAIN || e.begun)
         return false;
-    p->why = e.why;
-    p->why_op = e.why_op;
+    part_waits_for(p, e.why, e.why_op);
     return true;
 }
 
 void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *gone, uint64_t now)
 {
     struct part *p;
+    uint32_t concerned = gone ? f->waits[__builtin_ctz(WHY_EARLIER)] : 0;
+    for (unsigned i = 0; i < WHY_BITS; i++)
+        concerned |= what >> i & 1 ? f->waits[i] : 0;
+    if (!concerned)
+        return;
     list_each(p, &f->queue, link) {
         struct op *op = p->op;
         uint64_t bit = 1ull << (p - op->part);

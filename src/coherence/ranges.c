@@ -1,5 +1,5 @@
-/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end (and the greatest end
- * of an exclusive range) below it, so that finding who overlaps is O(log n + answers). Both flavours live in it: POSIX
+/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end (and the greatest
+ * end of an exclusive range) below it, so that finding who overlaps is O(log n + answers). Both flavours live in it: POSIX
  * ranges of one owner are kept disjoint by replacing, merging and splitting; Windows ranges stack and go only by exact
  * match. Knows no conflict: the caller has asked rules.c. */
 #include "engine.h"
@@ -134,7 +134,7 @@ struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last,
     return node_find(t->root, first, last, exclusive_only, fn, arg);
 }
 
-/* ---- owners ---------------------------------------------------------------------------------------------------- */
+/* ---- owners ------------------------------------------------------------------------------------------------ */
 
 static uint64_t owner_hash(const struct file *f, const struct co_party *p)
 {
@@ -180,7 +180,7 @@ bool ranges_reserve(struct shard *sh, size_t n)
     return pool_reserve(&sh->ranges, n) && pool_reserve(&sh->rowners_pool, 1);
 }
 
-/* ---- taking and giving back -------------------------------------------------------------------------------------- */
+/* ---- taking and giving back -------------------------------------------------------------------------------- */
 
 static void range_add(struct shard *sh, struct rowner *o, uint64_t first, uint64_t last, bool exclusive, bool zero,
                       uint64_t now)

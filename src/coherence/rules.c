@@ -1,4 +1,4 @@
-/* rules.c - THE table: each operation against each kind of hold. Does it conflict; a lease is broken down to which bits;
+/* rules.c - THE table: each operation against each kind of hold. Does it conflict; to which bits is a lease broken;
  * does the operation wait for the acknowledgement. Whoever knows this file knows what the product does; no other file
  * decides a conflict, and no predicate here asks which protocol somebody speaks. docs/coherence.md is printed from it.
  *
@@ -120,8 +120,8 @@ bool rule_touch(uint64_t af, uint64_t al, bool az, uint64_t bf, uint64_t bl, boo
     return af <= bl && bf <= al;
 }
 
-/* [MS-FSA] 2.1.4.10; semantics: mandatory for every open, for the ADVISORY caller only ranges of the Windows flavour and
- * as far as the policy says. A holder reads and writes under its own exclusive range, and only reads under its shared
+/* [MS-FSA] 2.1.4.10. Mandatory for every open; for the ADVISORY caller only ranges of the Windows flavour, and as far
+ * as the policy says. A holder reads and writes under its own exclusive range, and only reads under its shared
  * one unless its ranges are POSIX', which never bind their owner. */
 bool rule_range_io(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask, bool write,
                    const struct range *r)

@@ -74,7 +74,8 @@ static const char *range_name(const struct rule *r)
     switch (r->range) {
     case RULE_READS: return "exclusive ranges of others: waits `io_lock_park`, then refused";
     case RULE_WRITES:
-        return r->deny_at_once ? "any range of others: refused" : "any range of others: waits `io_lock_park`, then refused";
+        return r->deny_at_once ? "any range of others: refused"
+                               : "any range of others: waits `io_lock_park`, then refused";
     case RULE_LOCKS: return "conflicting ranges: refused, or queued";
     default: return "–";
     }
@@ -100,7 +101,9 @@ static const char *lock_cell(enum co_flavour flavour, bool same, bool new_ex, bo
     struct co_party a = {.flavour = flavour, .client = 1, .open = 1}, b = {.client = same ? 1 : 2, .open = 1};
     struct co_ask ask = {.op = CO_LOCK, .flags = new_ex ? CO_EXCLUSIVE : 0, .first = 10, .last = 19};
     b.flavour = flavour;
-    return rule_lock(&a, &ask, &b, 10, 19, false, old_ex) ? "conflict" : flavour == CO_POSIX && same ? "replaces" : "ok";
+    if (rule_lock(&a, &ask, &b, 10, 19, false, old_ex))
+        return "conflict";
+    return flavour == CO_POSIX && same ? "replaces" : "ok";
 }
 
 static void print_ranges(void)

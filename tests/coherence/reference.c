@@ -3,7 +3,10 @@
  * what happened before (steps of a cascade, disconnected opens). */
 #include "world.h"
 
-static bool overlap(const struct co_ask *a, uint64_t first, uint64_t last) { return a->first <= last && first <= a->last; }
+static bool overlap(const struct co_ask *a, uint64_t first, uint64_t last)
+{
+    return a->first <= last && first <= a->last;
+}
 
 static bool is_write(const struct co_ask *a)
 {

@@ -158,7 +158,7 @@ static void test_elements(void **state)
     kit_empty(k);
 }
 
-/* ---- against a model that knows each byte --------------------------------------------------------------------- */
+/* ---- against a model that knows each byte ------------------------------------------------------------------ */
 
 enum { BYTES = 12, OWNERS = 4, MODEL_MAX = 64 };
 struct model {
@@ -260,7 +260,7 @@ static void test_model(void **state)
     kit_empty(k);
 }
 
-/* ---- cost: a ratio, not a time ----------------------------------------------------------------------------------- */
+/* ---- cost: a ratio, not a time ----------------------------------------------------------------------------- */
 
 static uint64_t cost(struct kit *k, unsigned rounds)
 {

@@ -2,8 +2,6 @@
 #include "world.h"
 
 #define RWH CO_LEASE_ALL
-#define RANGE_A 0, 9
-#define RANGE_B 5, 14
 
 static const struct co_ask asks[] = {
     {.op = CO_READ, .first = 0, .last = 9},
@@ -145,7 +143,7 @@ bool world_reset(struct world *w)
     return empty;
 }
 
-/* ---- invariants ------------------------------------------------------------------------------------------------------ */
+/* ---- invariants -------------------------------------------------------------------------------------------- */
 
 #define HOLDS(cond, text)                                                                                              \
     do {                                                                                                               \
@@ -243,7 +241,8 @@ static void describe(const struct file *f)
     if (!getenv("CO_EXPLORE_VERBOSE"))
         return;
     list_each(s, &f->shares, link)
-        fprintf(stderr, "  share of %d: access %d deny %d lease %d\n", (int)s->party.client, s->access, s->deny, !!s->lease);
+        fprintf(stderr, "  share of %d: access %d deny %d lease %d\n", (int)s->party.client, s->access, s->deny,
+                !!s->lease);
     list_each(l, &f->leases, link)
         fprintf(stderr, "  lease of %d: granted %d to %d floor %d breaking %d cascade %d\n", (int)l->party.client,
                 l->granted, l->to, l->floor, l->breaking, l->cascade);
@@ -295,7 +294,7 @@ static void check_all(struct world *w)
         check_queue(w, f);
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------------------------------- */
 
 static bool pushes_locks(const struct file *f, const struct co_party *p)
 {
@@ -319,7 +318,7 @@ static bool overtook(const struct world *w, const struct co_ask *ask, const stru
     return false;
 }
 
-/* ---- actions ---------------------------------------------------------------------------------------------------------- */
+/* ---- actions ----------------------------------------------------------------------------------------------- */
 
 static void enter(struct world *w, unsigned party, struct co_out *out)
 {
@@ -370,6 +369,17 @@ static bool act_enter(struct world *w, unsigned party, const struct co_ask *ask,
     return true;
 }
 
+static bool wanted_by_ticket(const struct world *w, unsigned party, enum co_lease_kind kind, uint8_t bits)
+{
+    const struct part *p;
+    list_each(p, &world_file(w)->queue, link)
+        if (p->op->party.client != w->party[party].client &&
+            (p->ask.op == CO_LOCK ||
+             rule_keep(rule_of(&w->co->policy, &p->op->party, &p->ask), kind, bits) != bits))
+            return true;
+    return false;
+}
+
 static bool act_lease(struct world *w, unsigned party, size_t i)
 {
     const struct file *f = world_file(w);
@@ -377,7 +387,10 @@ static bool act_lease(struct world *w, unsigned party, size_t i)
     bool breaking;
     if (party > 1 || !f || !share_find(f, &w->party[party]))
         return false;
-    uint8_t bits = co_lease(w->co, &w->key, &w->party[party], wants[i].kind, wants[i].want, 0, 0, w->now, &epoch, &breaking);
+    uint8_t bits = co_lease(w->co, &w->key, &w->party[party], wants[i].kind, wants[i].want, 0, 0, w->now, &epoch,
+                            &breaking);
+    if (bits & ~w->belief[party] && wanted_by_ticket(w, party, wants[i].kind, bits))
+        w->broken = "a right is given that a ticket waits to have gone";
     if (w->belief[party] & ~bits && bits)
         w->broken = "asking for more took something away";
     if (bits)
@@ -499,7 +512,7 @@ bool world_act(struct world *w, unsigned a)
     return did;
 }
 
-/* ---- the state as a number --------------------------------------------------------------------------------------------- */
+/* ---- the state as a number --------------------------------------------------------------------------------- */
 
 static void mix(uint64_t *h, uint64_t v)
 {

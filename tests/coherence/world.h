@@ -1,4 +1,4 @@
-/* world.h - a small world that explores the engine: a few parties, two files' worth of operations numbered 0..n, and the
+/* world.h - a small world that explores the engine: four parties, their actions on one file numbered 0..n, and the
  * invariants that must hold after each. Looks inside (engine.h), so that it can see what no caller could. Shared by the
  * exhaustive exploration, the random walk and the fuzz target. */
 #pragma once
