@@ -4,7 +4,6 @@
 
 #define NOTIFY_DATA_OFFSET (SMB2_HEADER + 8)
 #define SMB2_WATCH_TREE 0x0001
-#define FILTER_ALL 0x00000fffu
 
 struct notify_state {
     struct smb_open *open;
@@ -28,7 +27,7 @@ static uint32_t notify_decode(struct smb_req *r, struct notify_state *s)
     if (c->bad || s->max > r->conn->srv->cfg.max_transact)
         return STATUS_INVALID_PARAMETER;
     const struct fs_open *o = s->open->fso;
-    if (o->node->type != ST_DIR || o->stream || !(s->filter & FILTER_ALL))
+    if (o->node->type != ST_DIR || o->stream || !s->filter)
         return STATUS_INVALID_PARAMETER;
     return o->access & FS_LIST ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
 }

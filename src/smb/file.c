@@ -6,6 +6,8 @@
 /* Seconds between 1601-01-01 and 1970-01-01. */
 #define NT_EPOCH 11644473600ll
 #define NT_PER_SEC 10000000ll
+/* names.h: what Windows cannot express, as private-use code points */
+enum { NAME_PRIVATE = 0xF000, NAME_LAST_BLANK = 0xF028, NAME_LAST_DOT = 0xF029 };
 
 uint64_t smb_time(const struct timespec *t)
 {
@@ -60,6 +62,9 @@ static uint32_t unit_at(const uint8_t *utf16, size_t i)
     return get_le16(utf16 + 2 * i);
 }
 
+/* A '/' can be in no name on either side: clients that write it mean a separator. */
+static bool is_separator(uint32_t unit) { return unit == '\\' || unit == '/'; }
+
 static bool type_is(const uint8_t *utf16, size_t n, const char *type)
 {
     size_t len = strlen(type);
@@ -69,6 +74,30 @@ static bool type_is(const uint8_t *utf16, size_t n, const char *type)
         if (utf_upcase(unit_at(utf16, i)) != (uint8_t)type[i])
             return false;
     return true;
+}
+
+/* In a stream's name all characters but these are allowed; names.h knows those of files. So what it refuses goes through
+ * as the private-use code point that stands for it on the server, and smb_put_stream() turns it back. */
+static bool is_private(uint32_t unit) { return unit > NAME_PRIVATE && unit < NAME_PRIVATE + 0x80; }
+static uint32_t to_private(uint32_t unit, bool last)
+{
+    static const char refused[] = "\"*<>?|";
+    if (last && (unit == ' ' || unit == '.'))
+        return unit == ' ' ? NAME_LAST_BLANK : NAME_LAST_DOT;
+    return unit && (unit < 0x20 || (unit < 0x80 && strchr(refused, (int)unit))) ? NAME_PRIVATE + unit : unit;
+}
+
+static uint32_t stream_name(struct arena *a, const uint8_t *utf16, size_t n, struct smb_path *ret)
+{
+    size_t cap = 3 * n + 1, len;
+    uint8_t *units = arena_alloc(a, 2 * n);
+    ret->stream = arena_alloc(a, cap);
+    if (!units || !ret->stream)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (size_t i = 0; i < n; i++)
+        put_le16(units + 2 * i, (uint16_t)to_private(unit_at(utf16, i), i == n - 1));
+    enum st st = name_from_windows(units, 2 * n, 0, ret->stream, cap, &len);
+    return st == ST_OK ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
 }
 
 /* [MS-FSCC] 2.1.5: ":stream", ":stream:$DATA", "::$DATA", ":$I30:$INDEX_ALLOCATION". `utf16` starts behind the first
@@ -94,13 +123,7 @@ static uint32_t stream_split(struct arena *a, const uint8_t *utf16, size_t n, st
     }
     if (colon == 0)
         return STATUS_OBJECT_NAME_INVALID;
-    size_t cap = 3 * colon + 1;
-    ret->stream = arena_alloc(a, cap);
-    if (!ret->stream)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    size_t len;
-    enum st st = name_from_windows(utf16, 2 * colon, NAME_PATTERN, ret->stream, cap, &len);
-    return st == ST_OK ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
+    return stream_name(a, utf16, colon, ret);
 }
 
 uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, struct smb_path *ret)
@@ -109,7 +132,7 @@ uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, 
     if (nbytes < 2 || nbytes % 2 || unit_at(utf16, 0) != ':')
         return STATUS_INVALID_PARAMETER;
     for (size_t i = 0; i < nbytes / 2; i++)
-        if (unit_at(utf16, i) == '\\' || unit_at(utf16, i) == '/')
+        if (is_separator(unit_at(utf16, i)))
             return STATUS_OBJECT_NAME_INVALID;
     return stream_split(a, utf16 + 2, nbytes / 2 - 1, ret);
 }
@@ -118,7 +141,7 @@ uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, 
 static bool has_dotdot(const uint8_t *utf16, size_t n)
 {
     for (size_t i = 0, start = 0; i <= n; i++) {
-        if (i < n && unit_at(utf16, i) != '\\')
+        if (i < n && !is_separator(unit_at(utf16, i)))
             continue;
         if (i - start == 2 && unit_at(utf16, start) == '.' && unit_at(utf16, start + 1) == '.')
             return true;
@@ -135,10 +158,10 @@ uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, st
     size_t n = nbytes / 2, last = 0, colon;
     if (n > SMB_PATH_MAX)
         return STATUS_OBJECT_NAME_INVALID;
-    if (n && unit_at(utf16, 0) == '\\')
+    if (n && is_separator(unit_at(utf16, 0)))
         return STATUS_INVALID_PARAMETER; /* [MS-SMB2] 3.3.5.9: names are relative to the share */
     for (size_t i = 0; i < n; i++)
-        if (unit_at(utf16, i) == '\\')
+        if (is_separator(unit_at(utf16, i)))
             last = i + 1;
     for (colon = last; colon < n && unit_at(utf16, colon) != ':';)
         colon++;
@@ -154,7 +177,13 @@ uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, st
     ret->path = arena_alloc(a, cap);
     if (!ret->path)
         return STATUS_INSUFFICIENT_RESOURCES;
-    enum st st = name_from_windows(utf16, 2 * n, NAME_PATH, ret->path, cap, &ret->n);
+    uint8_t *units = arena_dup(a, utf16, 2 * n);
+    if (!units)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (size_t i = 0; i < n; i++)
+        if (unit_at(units, i) == '/')
+            put_le16(units + 2 * i, '\\');
+    enum st st = name_from_windows(units, 2 * n, NAME_PATH, ret->path, cap, &ret->n);
     return st == ST_BADNAME && has_dotdot(utf16, n) ? STATUS_OBJECT_PATH_SYNTAX_BAD : smb_status(st);
 }
 
@@ -179,6 +208,19 @@ size_t smb_put_name(struct wbuf *w, const char *name, size_t n)
     if (len == (size_t)-1)
         len = 0;
     wbuf_cut(w, pos + len);
+    return len;
+}
+
+size_t smb_put_stream(struct wbuf *w, const char *name, size_t n)
+{
+    size_t pos = wbuf_len(w), len = smb_put_name(w, name, n);
+    for (size_t i = pos; !w->bad && i < pos + len; i += 2) {
+        uint32_t unit = get_le16(wbuf_at(w, i));
+        if (unit == NAME_LAST_BLANK || unit == NAME_LAST_DOT)
+            put_le16(wbuf_at(w, i), unit == NAME_LAST_BLANK ? ' ' : '.');
+        else if (is_private(unit))
+            put_le16(wbuf_at(w, i), (uint16_t)(unit - NAME_PRIVATE));
+    }
     return len;
 }
 

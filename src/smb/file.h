@@ -36,6 +36,7 @@ uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, 
 bool smb_is_dots(const char *name, size_t n); /* "." or ".." */
 /* Server-side bytes as UTF-16LE at the end of w; a path's '/' become '\\'. Returns bytes written. */
 size_t smb_put_name(struct wbuf *w, const char *name, size_t n);
+size_t smb_put_stream(struct wbuf *w, const char *name, size_t n);
 size_t smb_put_path(struct wbuf *w, const char *path, size_t n);
 /* Plain text (no file name). */
 size_t smb_put_text(struct wbuf *w, const char *text);

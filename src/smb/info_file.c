@@ -100,8 +100,7 @@ static enum st put_open_name(struct smb_req *r, struct smb_query *q, struct wbuf
     smb_put_path(w, path, strlen(path));
     if (o->stream) {
         wbuf_le16(w, ':');
-        smb_put_name(w, o->stream, strlen(o->stream));
-        smb_put_text(w, ":$DATA");
+        smb_put_stream(w, o->stream, strlen(o->stream));
     }
     wbuf_patch_le32(w, pos, (uint32_t)(wbuf_len(w) - pos - 4));
     return ST_OK;

@@ -22,7 +22,7 @@ static void put_stream(struct wbuf *w, const struct fs_stream *s)
     wbuf_le64(w, s->size);
     wbuf_le64(w, s->alloc);
     wbuf_le16(w, ':');
-    smb_put_name(w, s->name, s->n);
+    smb_put_stream(w, s->name, s->n);
     smb_put_text(w, ":$DATA");
     wbuf_patch_le32(w, pos + 4, (uint32_t)(wbuf_len(w) - pos - 24));
 }

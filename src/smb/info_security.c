@@ -8,7 +8,7 @@
 uint32_t smb_query_security(struct smb_req *r, struct smb_query *q, struct wbuf *w)
 {
     struct fs_open *o = q->open->fso;
-    uint32_t need = FS_READ_CONTROL;
+    uint32_t need = q->additional ? FS_READ_CONTROL : 0; /* an empty descriptor tells nothing */
     /* [MS-SMB2] 2.2.37: LABEL, ATTRIBUTE, SCOPE and BACKUP live in the SACL as well. */
     uint32_t parts = q->additional & PARTS;
     if (q->additional & FS_SEC_SACL)

@@ -98,10 +98,11 @@ static uint32_t copy_run(struct smb_req *r, struct smb_ioctl *io, struct copy_st
     if (copy_limits(*c, n) != STATUS_SUCCESS)
         return copy_response(io, COPY_CHUNKS_MAX, COPY_CHUNK_BYTES_MAX, COPY_TOTAL_BYTES_MAX, STATUS_INVALID_PARAMETER);
     cursor_skip(c, (size_t)s->next * COPY_CHUNK);
-    while (s->next < n)
-        if ((status = copy_one(r, io, s, c)) != STATUS_SUCCESS)
-            return status;
-    return copy_response(io, s->next, 0, s->total, STATUS_SUCCESS);
+    while (s->next < n && status == STATUS_SUCCESS)
+        status = copy_one(r, io, s, c);
+    if (status == SMB_PARKED || status == SMB_OFFLOAD)
+        return status;
+    return copy_response(io, s->next, 0, s->total, status); /* 3.3.5.15.6: also how far a failed one came */
 }
 
 static struct smb_open *open_by_key(struct smb_req *r, struct cursor *c)

@@ -33,8 +33,9 @@ static uint32_t target_dir(struct smb_req *r, struct smb_set *s, const struct ta
     uint32_t status = smb_path_parse(&r->arena, t->name, t->n, &path);
     if (status != STATUS_SUCCESS)
         return status;
+    /* A stream's new name begins with ':'. With a file's name before it Windows finds that file in use: by this open. */
     if (path.stream || path.data || path.directory)
-        return STATUS_OBJECT_NAME_INVALID;
+        return s->open->fso->stream ? STATUS_SHARING_VIOLATION : STATUS_OBJECT_NAME_INVALID;
     return smb_status(fs_resolve_parent(&r->fs, s->open->fso->share->root, path.path, path.n, ret_dir, ret_name, ret_n));
 }
 

@@ -27,7 +27,8 @@ static void paths(void **state)
     assert_null(p.stream);
     assert_int_equal(parse("\\a", &p), STATUS_INVALID_PARAMETER);
     assert_int_equal(parse("a*b", &p), STATUS_OBJECT_NAME_INVALID);
-    assert_int_equal(parse("a\\..\\b", &p), STATUS_OBJECT_NAME_INVALID);
+    assert_int_equal(parse("a\\..\\b", &p), STATUS_OBJECT_PATH_SYNTAX_BAD);
+    assert_int_equal(parse("a\\.\\b", &p), STATUS_OBJECT_NAME_INVALID);
     assert_int_equal(parse("a\\\\b", &p), STATUS_OBJECT_NAME_INVALID);
     struct cursor c = utf16("ab");
     assert_int_equal(smb_path_parse(&arena, c.p, 3, &p), STATUS_INVALID_PARAMETER);
