@@ -157,10 +157,8 @@ static void find_session(struct smb_req *r)
     r->chain_session = 0;
     struct smb_channel *ch = smb_channel_find(r->conn, r->wire_session);
     if (ch && ch->session->state == SMB_SESSION_GONE) {
-        smb_channel_drop(ch);
-        ch = NULL;
-    }
-    if (ch && (!ch->binding || r->command == SMB2_SESSION_SETUP)) {
+        r->channel = smb_channel_ref(ch); /* signs the refusal */
+    } else if (ch && (!ch->binding || r->command == SMB2_SESSION_SETUP)) {
         r->channel = smb_channel_ref(ch);
         r->session = smb_session_ref(ch->session);
         r->chain_session = r->wire_session;
@@ -170,9 +168,12 @@ static void find_session(struct smb_req *r)
 /* A session that exists, but not on this connection: who knows its key is told so in a signed response. */
 void smb_borrow_signer(struct smb_req *r)
 {
+    if (r->channel) { /* it was, until a moment ago */
+        r->sign = smb_verify_signature(r) == STATUS_SUCCESS;
+        return;
+    }
     struct smb_session *s = r->wire_session ? smb_session_get(r->conn->srv, r->wire_session) : NULL;
     if (s && s->state == SMB_SESSION_VALID && !s->guest) {
-        smb_channel_unref(r->channel);
         r->channel = smb_channel_loose(r->conn, s);
         if (r->channel)
             r->channel->signer = smb_signer_new(s->signing_alg, s->keys.signing);
@@ -384,6 +385,10 @@ static void command_finish(struct smb_req *r)
         r->chain_tree = r->wire_tree;
     if (r->command == SMB2_SESSION_SETUP && r->status == STATUS_SUCCESS)
         r->chain_session = r->wire_session;
+    if (r->command == SMB2_LOGOFF && r->status == STATUS_SUCCESS) {
+        smb_abort_session(c, r->session, r);
+        smb_channel_drop(r->channel);
+    }
     drop_opens(r);
     smb_tree_unref(r->tree);
     smb_channel_unref(r->channel);

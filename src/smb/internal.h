@@ -56,7 +56,8 @@ void smb_req_free(struct smb_req *r);
 void smb_req_abort(struct smb_req *r, uint32_t status);         /* loop: cancels it if it waits */
 void smb_req_parked(struct job *j);
 void smb_req_resumed(struct smb_req *r);                        /* before a command is run again, and when it is done */
-/* Cancels the requests of a session that wait, on this connection. */
+/* Cancels the requests of a session that wait on this connection, but for those that wait on an open: closing it wakes
+ * them, and they have answers of their own for that. */
 void smb_abort_session(struct smb_conn *c, const struct smb_session *s, const struct smb_req *except);
 
 /* --- dispatch.c */

@@ -5,8 +5,6 @@ uint32_t smb_logoff(struct smb_req *r)
 {
     struct smb_session *s = r->session;
     /* Its opens are closed before the client is told, so that it finds nothing of them when it comes back. */
-    if (!r->job.on_pool)
-        smb_abort_session(r->conn, s, r);
     pthread_mutex_lock(&s->lock);
     bool opens = !list_empty(&s->opens);
     pthread_mutex_unlock(&s->lock);

@@ -31,10 +31,11 @@ static uint32_t ack_oplock(struct smb_req *r)
         return STATUS_INVALID_PARAMETER;
     pthread_mutex_lock(&o->lock);
     struct co_key key = o->breaking ? o->break_key : fs_node_key(o->fso->node);
+    bool none = o->oplock_level == SMB2_OPLOCK_LEVEL_NONE || o->oplock_level == SMB2_OPLOCK_LEVEL_II;
     pthread_mutex_unlock(&o->lock);
     enum st st = fs_lease_ack(r->conn->srv->fs, &key, &o->fso->party, CO_OPLOCK, keep);
     if (st == ST_NO_BREAK || st == ST_NOENT)
-        return STATUS_INVALID_DEVICE_STATE;
+        return none ? STATUS_INVALID_OPLOCK_PROTOCOL : STATUS_INVALID_DEVICE_STATE;
     pthread_mutex_lock(&o->lock);
     o->breaking = false;
     o->oplock_level = st == ST_OK ? level : SMB2_OPLOCK_LEVEL_NONE;

@@ -135,7 +135,7 @@ void smb_abort_session(struct smb_conn *c, const struct smb_session *s, const st
 {
     struct smb_req *r;
     smb_list_each(r, &c->requests, in_conn)
-        if (r->session == s && r != except && r->waited)
+        if (r->session == s && r != except && r->waited && !r->opens[0])
             smb_req_abort(r, STATUS_CANCELLED);
 }
 

@@ -197,6 +197,8 @@ void smb_channel_unref(struct smb_channel *ch)
 
 void smb_channel_drop(struct smb_channel *ch)
 {
+    if (list_empty(&ch->in_conn)) /* dropped before */
+        return;
     list_remove(&ch->in_conn);
     pthread_mutex_lock(&ch->session->lock);
     list_remove(&ch->in_session);

@@ -139,7 +139,7 @@ static uint32_t find_auth(struct smb_req *r, const struct setup *s, struct smb_a
         return bind ? STATUS_INVALID_PARAMETER : begin_new(r, ret);
     if (!r->channel && bind)
         return begin_bind(r, ret);
-    if (!r->channel) {
+    if (!r->session) {
         smb_borrow_signer(r);
         return STATUS_USER_SESSION_DELETED;
     }
@@ -263,7 +263,8 @@ static void give_up(struct smb_req *r, struct smb_auth *a, uint32_t status)
         smb_abort_session(r->conn, r->session, r);
         smb_session_end(r->session);
     }
-    smb_channel_drop(ch);
+    if (a->kind != SMB_AUTH_AGAIN) /* else it still signs what tells the client that its session is gone */
+        smb_channel_drop(ch);
     auth_free(a);
 }
 

@@ -45,7 +45,7 @@ static bool unseal(struct smb_req *r)
     if (in.bad || size != cursor_left(&in) || size < SMB2_HEADER || flags != 1)
         return false;
     /* Keys of an anonymous session are no secret: encryption means something once a user has logged on. */
-    if (!ch || !ch->unseal || !c->known_user || !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
+    if (!ch || ch->session->state == SMB_SESSION_GONE || !ch->unseal || !c->known_user || !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
         return false;
     r->sealed = true;
     r->sealed_channel = smb_channel_ref(ch);
