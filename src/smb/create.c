@@ -221,7 +221,7 @@ static void create_encode(struct smb_req *r, const struct create_state *s, const
     wbuf_le64(w, smb_time(&at->create));
     wbuf_le64(w, smb_time(&at->st.atime));
     wbuf_le64(w, smb_time(&at->st.mtime));
-    wbuf_le64(w, smb_time(&at->st.ctime));
+    wbuf_le64(w, smb_time(&at->change));
     wbuf_le64(w, smb_alloc(at));
     wbuf_le64(w, smb_eof(at));
     wbuf_le32(w, at->dos);
@@ -256,7 +256,6 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->fso = res.open;
     o->fso->owner = o;
     o->oplock_level = oplock_level(s, res.lease);
-    o->lease_v2 = s->cx.lease_version == 2;
     o->lease_v2 = s->cx.lease_version == 2;
     memcpy(o->lease_key, s->cx.lease_key, 16);
     smb_open_publish(o);

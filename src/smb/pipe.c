@@ -62,8 +62,10 @@ uint32_t smb_pipe_create(struct smb_req *r, const uint8_t *utf16, size_t nbytes)
     if (!o)
         return STATUS_INSUFFICIENT_RESOURCES;
     o->pipe = pipe_new(iface);
-    if (!o->pipe)
+    if (!o->pipe) {
+        smb_open_unref(o);
         return STATUS_INSUFFICIENT_RESOURCES;
+    }
     smb_open_publish(o);
     struct wbuf *w = &r->out;
     wbuf_le16(w, 89);
@@ -77,7 +79,7 @@ uint32_t smb_pipe_create(struct smb_req *r, const uint8_t *utf16, size_t nbytes)
     wbuf_le64(w, o->persistent_id);
     wbuf_le64(w, o->volatile_id);
     wbuf_zero(w, 8);
-    r->chain_open = smb_open_ref(o);
+    r->chain_open = o; /* our reference goes with the chain */
     return STATUS_SUCCESS;
 }
 

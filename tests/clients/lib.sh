@@ -51,8 +51,14 @@ server_start() {
 server_stop() {
     [ -n "$server_pid" ] || return 0
     kill -TERM "$server_pid" 2>/dev/null
+    local r i
+    for ((i = 0; i < 300; i++)); do
+        kill -0 "$server_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$server_pid" 2>/dev/null && echo "the server did not stop within 30 s" >&2
     wait "$server_pid"
-    local r=$?
+    r=$?
     server_pid=''
     [ $r = 0 ] || { echo "the server ended with status $r:" >&2; tail -n 50 "$work/log" >&2; failed=$((failed + 1)); }
     return 0
