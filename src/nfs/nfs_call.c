@@ -99,6 +99,9 @@ static void call_release(struct rpc_call *rc)
 {
     struct nfs_call *c = nfs_call(rc);
     nlm_wait_drop(c);
+    /* A run after a wait may have ended before the gate: its place in the queues is still there. */
+    if (c->q.fs && rc->job.runs > 1)
+        fs_cancel(&c->q);
     if (c->q.fs && c->q.share)
         fs_share_put(c->q.share);
 }

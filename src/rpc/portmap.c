@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -82,6 +83,12 @@ static uint16_t find(struct portmap *pm, uint32_t prog, uint32_t vers, bool udp,
 
 static struct portmap *portmap_of(const struct rpc_call *c) { return c->svc->ctx; }
 
+/* What others find is for the machine's administrator to say. */
+static bool may_change(const struct rpc_call *c)
+{
+    return rpc_is_local(c) && rpc_addr_port(c->peer) < IPPORT_RESERVED;
+}
+
 /* --- PMAP version 2, RFC 1833 §3. */
 
 struct mapping {
@@ -109,7 +116,7 @@ static enum st run_pmap_set(struct rpc_call *c)
     struct bool_res *r = c->res;
     struct portmap *pm = portmap_of(c);
     bool known = (m->prot == IPPROTO_TCP || m->prot == IPPROTO_UDP) && m->port <= UINT16_MAX;
-    if (!rpc_is_local(c) || !known)
+    if (!may_change(c) || !known)
         return ST_OK;
     struct portmap_entry e = {.prog = m->prog, .vers = m->vers, .udp = m->prot == IPPROTO_UDP, .port = (uint16_t)m->port};
     pthread_mutex_lock(&pm->lock);
@@ -123,7 +130,7 @@ static enum st run_pmap_unset(struct rpc_call *c)
     const struct mapping *m = c->args;
     struct bool_res *r = c->res;
     struct portmap *pm = portmap_of(c);
-    if (!rpc_is_local(c))
+    if (!may_change(c))
         return ST_OK;
     pthread_mutex_lock(&pm->lock);
     r->ok = unset_locked(pm, m->prog, m->vers, NULL);
@@ -266,7 +273,7 @@ static enum st run_rpcb_set(struct rpc_call *c)
     struct portmap *pm = portmap_of(c);
     size_t n;
     struct portmap_entry e = {.prog = b->prog, .vers = b->vers};
-    if (!rpc_is_local(c) || !b->netid || !uaddr_split(b->addr, b->naddr, &n, &e.port))
+    if (!may_change(c) || !b->netid || !uaddr_split(b->addr, b->naddr, &n, &e.port))
         return ST_OK;
     e.udp = b->netid->udp;
     pthread_mutex_lock(&pm->lock);
@@ -280,7 +287,7 @@ static enum st run_rpcb_unset(struct rpc_call *c)
     const struct rpcb *b = c->args;
     struct bool_res *r = c->res;
     struct portmap *pm = portmap_of(c);
-    if (!rpc_is_local(c))
+    if (!may_change(c))
         return ST_OK;
     pthread_mutex_lock(&pm->lock);
     r->ok = unset_locked(pm, b->prog, b->vers, b->netid);

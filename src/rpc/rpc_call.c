@@ -315,8 +315,11 @@ static bool read_header(struct rpc_call *c, struct cursor *in)
     }
     c->auth = h.auth;
     c->prog = find_program(c, &h);
-    if (!c->prog)
-        return refuse(c, "program"), false;
+    if (!c->prog) { /* clients find out like this what there is: no fault of theirs */
+        send_reply(c, false);
+        call_put(c);
+        return false;
+    }
     if (h.proc >= c->prog->nprocs || !c->prog->procs[h.proc])
         return refuse_accepted(c, RPC_PROC_UNAVAIL, "procedure"), false;
     c->proc = c->prog->procs[h.proc];

@@ -136,6 +136,42 @@ static void a_lost_client_is_no_problem(void **state)
     assert_int_equal(nfs_getattr(&env, &file, &a), 0);
 }
 
+/* The file goes while an operation on it waits: it ends before it comes to the gate again. */
+static void the_file_goes_meanwhile(void **state)
+{
+    struct fh keep = file;
+    assert_int_equal(nfs_create(&env, &root, "going", &file), 0);
+    range(true);
+    struct bytes b = write_call("too late");
+    peer_send(env.fd, &b);
+    drop(&b);
+    usleep(20000);
+    struct arena arena;
+    struct fs_req q;
+    struct fs_share *share;
+    struct st_node *n;
+    static const struct fs_cred cred = {.superuser = true};
+    arena_init(&arena);
+    fs_req_init(&q, env.fs, NULL, &arena);
+    assert_int_equal(fs_from_handle(env.fs, file.b, file.n, &share, &n), ST_OK);
+    fs_node_unref(n);
+    assert_int_equal(fs_from_handle(env.fs, root.b, root.n, &share, &n), ST_OK);
+    q.share = share;
+    q.cred = &cred;
+    struct fs_wcc wcc = {0};
+    assert_int_equal(fs_remove(&q, n, "going", 5, false, &wcc), ST_OK);
+    fs_node_unref(n);
+    fs_share_put(share);
+    fs_share_put(share);
+    arena_reset(&arena);
+    uint32_t st = status_of(env.fd);
+    assert_true(st == NFS3ERR_STALE || st == NFS3ERR_JUKEBOX);
+    fs_client_gone(env.fs, smb.client); /* it must touch no call that is gone */
+    file = keep;
+    struct attr a;
+    assert_int_equal(nfs_getattr(&env, &root, &a), 0);
+}
+
 /* Unlock and expiry meet: whatever comes first, there is one answer. */
 static void races_are_safe(void **state)
 {
@@ -159,6 +195,7 @@ int main(void)
         cmocka_unit_test(is_told_to_come_back),
         cmocka_unit_test(duplicates_of_what_waits_are_absorbed),
         cmocka_unit_test(a_lost_client_is_no_problem),
+        cmocka_unit_test(the_file_goes_meanwhile),
         cmocka_unit_test(races_are_safe),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
