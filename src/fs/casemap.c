@@ -1,5 +1,5 @@
-/* casemap.c - looking a name up in a directory as Windows spells it. Exact bytes first; if that fails, in an index of the
- * directory's names by their upper-cased form. Knows nothing of paths, permissions or opens.
+/* casemap.c - looking a name up in a directory as Windows spells it. Exact bytes first; if that fails, in an index of
+ * the directory's names by their upper-cased form. Knows nothing of paths, permissions or opens.
  *
  * The index is made by one scan and is good as long as the directory's ctime is the one it was made for. Changes of our
  * own carry it along (fs_casemap_changed), so creating 100,000 files scans nothing 100,000 times. Indexes of all
@@ -99,7 +99,8 @@ static void detach(struct fs_casemap *m)
 /* The directory's map, made when there is none, with a reference; moved to the front. */
 static struct fs_casemap *map_get(struct fsn *f, bool make)
 {
-    struct fs_casemap *fresh = make && !__atomic_load_n(&f->casemap, __ATOMIC_RELAXED) ? calloc(1, sizeof *fresh) : NULL;
+    bool none = !__atomic_load_n(&f->casemap, __ATOMIC_RELAXED);
+    struct fs_casemap *fresh = make && none ? calloc(1, sizeof *fresh) : NULL;
     pthread_mutex_lock(&maps.mu);
     struct fs_casemap *m = f->casemap;
     if (!m && fresh) {

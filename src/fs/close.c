@@ -1,5 +1,5 @@
-/* close.c - the end of an open ([MS-FSA] 2.1.5.5): its holds, its watch, and, with the last open of a name that is to be
- * deleted, the name or the stream. Never waits: what has to be broken for that is told, and goes on. */
+/* close.c - the end of an open ([MS-FSA] 2.1.5.5): its holds, its watch, and, with the last open of a name that is to
+ * be deleted, the name or the stream. Never waits: what has to be broken for that is told, and goes on. */
 #include "base/clock.h"
 #include "open_impl.h"
 
@@ -60,8 +60,8 @@ static bool close_in_engine(struct fs *fs, const struct co_key *key, const struc
     return last;
 }
 
-/* With the locks of the directory and the object. Only if the name still means this object: it may have been removed, and
- * made anew, by others. */
+/* With the locks of the directory and the object. Only if the name still means this object: it may have been removed,
+ * and made anew, by others. */
 static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *dir, const char *name, size_t n)
 {
     const struct store_ops *ops = dir->store->ops;
@@ -101,8 +101,8 @@ static struct st_node *lock_name(struct fs_open *o, bool with_dir, char name[ST_
     }
 }
 
-/* Its end in the engine; with the last open of a name that is to go, the name's end too, in one step: nobody can move the
- * object in between. */
+/* Its end in the engine; with the last open of a name that is to go, the name's end too, in one step: nobody can move
+ * the object in between. */
 static void close_file(struct fs_req *q, struct fs_open *o, bool dispose, bool posix)
 {
     struct fs *fs = q->fs;

@@ -111,8 +111,8 @@ enum st fs_copy(struct fs_req *q, struct fs_open *src, uint64_t soff, struct fs_
         return st;
     st = act(q, &c);
     if (st == ST_OK)
-        fs_tell_node(q, dst->node, dst,
-                     dst->stream ? FS_CHANGE_STREAM_WRITE | FS_CHANGE_STREAM_SIZE : FS_CHANGE_LAST_WRITE | FS_CHANGE_SIZE);
+        fs_tell_node(q, dst->node, dst, dst->stream ? FS_CHANGE_STREAM_WRITE | FS_CHANGE_STREAM_SIZE
+                                                    : FS_CHANGE_LAST_WRITE | FS_CHANGE_SIZE);
     fs_leave(q);
     if (st == ST_OK)
         *ret_n = c.done;

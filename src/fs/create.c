@@ -20,7 +20,9 @@ static enum st prepare(struct opening *x, struct making *m)
     uint32_t mode = m->is_dir ? cfg->dir_mode_mask : cfg->file_mode_mask;
     if (!mode)
         mode = m->is_dir ? 0755 : 0644;
-    m->a = (struct st_attr){.type = m->is_dir ? ST_DIR : ST_REG, .mode = mode & 0777, .uid = cred->uid, .gid = cred->gid};
+    m->a = (struct st_attr){.type = m->is_dir ? ST_DIR : ST_REG, .mode = mode & 0777};
+    m->a.uid = cred->uid;
+    m->a.gid = cred->gid;
     if (dir->mode & 02000)
         m->a.gid = dir->gid;
     m->dos = m->is_dir ? a->dos : a->dos | FS_DOS_ARCHIVE;
@@ -99,7 +101,8 @@ static enum st make(struct opening *x, const struct making *m)
     return st;
 }
 
-/* With the directory's lock. Something that is the same name without case may have come since the name was looked up. */
+/* With the directory's lock. Something that is the same name without case may have come since the name was looked
+ * up. */
 static enum st make_locked(struct opening *x, const struct making *m, bool *ret_raced)
 {
     struct st_node *dir = x->path.dir;

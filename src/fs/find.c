@@ -1,6 +1,6 @@
-/* find.c - directory search ([MS-FSA] 2.1.5.6.3, [MS-SMB2] 3.3.5.18): the entries of a directory that match a pattern, a
- * batch at a time, with attributes. The place between calls is the store's cookie, so entries that stay are given once
- * whatever else comes and goes. A pattern without wildcards is looked up, not searched for. */
+/* find.c - directory search ([MS-FSA] 2.1.5.6.3, [MS-SMB2] 3.3.5.18): the entries of a directory that match a pattern,
+ * a batch at a time, with attributes. The place between calls is the store's cookie, so entries that stay are given
+ * once whatever else comes and goes. A pattern without wildcards is looked up, not searched for. */
 #include "open_impl.h"
 
 #define BIG_DIRECTORY 65536 /* bytes of a directory that is not searched on a loop's thread */

@@ -1,5 +1,5 @@
-/* force.c - the gate for what comes after the gate: taking the hold on an object just made, unlinking at the last close.
- * Breaks caches, never waits and is never denied, so the operation that has begun can always be ended. */
+/* force.c - the gate for what comes after the gate: taking the hold on an object just made, unlinking at the last
+ * close. Breaks caches, never waits and is never denied, so the operation that has begun can always be ended. */
 #include "base/clock.h"
 #include "open_impl.h"
 

@@ -99,11 +99,14 @@ void fs_casemap_free(struct fsn *f); /* of a directory whose node goes away */
 /* --- metadata in extended attributes (winmeta.c): loads fsn's cache for the node as seen in `a`. */
 enum st fs_meta_load(struct st_node *n, const struct st_attr *a);
 enum st fs_meta_store(struct st_node *n, const uint32_t *dos, const struct timespec *create); /* NULL: unchanged */
+/* ChangeTime as a client set it, seen with the ctime that the object has now. */
+void fs_meta_change_time(struct st_node *n, const struct timespec *ctime, const struct timespec *change);
 void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret);
 /* DACL: rights of the caller by the stored descriptor; false when none is stored or it is void. (sd.c) */
 bool fs_sd_rights(struct fs_req *q, struct st_node *n, const struct st_attr *a, uint32_t *ret_granted);
-/* The descriptor to be stored with an object that is going to be made under dir over SMB, in the arena: the given one, or
- * what dir's hands down; NULL when there is neither. a: its owner, group and mode; the mode is changed to fit. (sd.c) */
+/* The descriptor to be stored with an object that is going to be made under dir over SMB, in the arena: the given
+ * one, or what dir's hands down; NULL when there is neither. a: its owner, group and mode; the mode is changed to fit.
+ * (sd.c) */
 struct fs_new_sd {
     uint8_t *p;
     size_t n;
@@ -124,7 +127,7 @@ struct fs_open_priv {
     struct hash_link link; /* in fs->opens, by the node's address; under fs->opens_lock */
     struct fs_open *open;
     pthread_mutex_t lock;     /* of what follows */
-    struct co_key key;        /* what the engine knows the open by: the node's, or its stream's, which a rename changes */
+    struct co_key key;        /* what the engine knows it by: the node's, or its stream's, which a rename changes */
     struct fs_old_stream *old_streams;
     struct st_node *dir;      /* where its name is; NULL: the share's root */
     char name[ST_NAME_MAX + 1];
@@ -160,7 +163,8 @@ void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir,
 /* Is anything below the directory open, other than through `except`? (opens_below.c) */
 bool fs_opens_below(struct fs *fs, struct st_node *dir, const struct fs_open *except);
 /* I/O on a stream: the file's own data when o has no stream. (streams.c) */
-enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n, bool *ret_eof);
+enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n,
+                       bool *ret_eof);
 enum st fs_stream_write(struct fs_req *q, struct fs_open *o, uint64_t off, const void *buf, size_t len);
 enum st fs_stream_resize(struct fs_req *q, struct fs_open *o, uint64_t size);
 /* Sets mode bits from NFS or SMB: voids a stored descriptor that no longer fits. (sd.c) */

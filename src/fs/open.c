@@ -1,5 +1,5 @@
-/* open.c - opening and making files ([MS-FSA] 2.1.5.1, [MS-SMB2] 3.3.5.9): resolve, check, gate, act. What is checked is
- * in open_check.c, making new objects in create.c, the open as an object in open_table.c.
+/* open.c - opening and making files ([MS-FSA] 2.1.5.1, [MS-SMB2] 3.3.5.9): resolve, check, gate, act. What is checked
+ * is in open_check.c, making new objects in create.c, the open as an object in open_table.c.
  *
  * A stream has share modes, locks and leases of its own: the engine knows it under a key made of the file's and its
  * name. Its open also holds the file, without access, so that the file's name stays until it is closed. */
@@ -146,7 +146,8 @@ static enum st act_locked(struct opening *x)
 
 static void tell_existing(struct opening *x)
 {
-    uint32_t filter = x->stream ? FS_CHANGE_STREAM_SIZE | FS_CHANGE_STREAM_WRITE : FS_CHANGE_SIZE | FS_CHANGE_LAST_WRITE;
+    uint32_t filter = x->stream ? FS_CHANGE_STREAM_SIZE | FS_CHANGE_STREAM_WRITE
+                                : FS_CHANGE_SIZE | FS_CHANGE_LAST_WRITE;
     uint32_t action = FS_MODIFIED;
     if (!x->path.dir)
         return;
@@ -196,8 +197,8 @@ static enum st open_existing(struct opening *x, bool *ret_raced)
     if (!x->open)
         return ST_NOMEM;
     x->open->node = st_ref(n);
-    /* The gate is passed with the object's lock, which moves of its name take: the engine and the table of opens know the
-     * open by the same name from its first moment on. */
+    /* The gate is passed with the object's lock, which moves of its name take: the engine and the table of opens know
+     * the open by the same name from its first moment on. */
     fsn_lock_all(&n, 1);
     *ret_raced = has_moved(x);
     st = *ret_raced ? ST_OK : fs_gate(x->q, asks, asks_of(x, asks));

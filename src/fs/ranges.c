@@ -1,6 +1,6 @@
-/* ranges.c - FSCTL_QUERY_ALLOCATED_RANGES ([MS-FSA] 2.1.5.10.22): where a sparse file has data. A file that is not marked
- * sparse is one range, holes or not: that is what Windows says of its own. Only looks, but what a client has written and
- * not sent yet must count: it asks as a flush does. */
+/* ranges.c - FSCTL_QUERY_ALLOCATED_RANGES ([MS-FSA] 2.1.5.10.22): where a sparse file has data. A file that is not
+ * marked sparse is one range, holes or not: that is what Windows says of its own. Only looks, but what a client has
+ * written and not sent yet must count: it asks as a flush does. */
 #include "streams.h"
 
 #define RANGES_FIRST 16

@@ -1,6 +1,7 @@
 /* resolve.c - from a path to an object: component by component, case-insensitively, with the right to go through every
- * directory. Symbolic links are followed here, and by nobody else, when the share says so; ".." in a link's target stops
- * at the share's root and an absolute target counts from the share's directory on, so no link leads out. Only looks. */
+ * directory. Symbolic links are followed here, and by nobody else, when the share says so; ".." in a link's target
+ * stops at the share's root and an absolute target counts from the share's directory on, so no link leads out. Only
+ * looks. */
 #include "resolve.h"
 
 #define LINKS_MAX 40

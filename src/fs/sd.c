@@ -1,5 +1,6 @@
-/* sd.c - asking for and setting the security descriptor of a file (MS-FSA 2.1.5.14, 2.1.5.17). What is set is stored as it
- * is, and also becomes owner, group and mode bits, so that local programs and NFS clients see the nearest thing. */
+/* sd.c - asking for and setting the security descriptor of a file (MS-FSA 2.1.5.14, 2.1.5.17). What is set is stored
+ * as it is, and also becomes owner, group and mode bits, so that local programs and NFS clients see the nearest
+ * thing. */
 #include "sd.h"
 #include "winmeta.h"
 

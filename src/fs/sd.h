@@ -1,4 +1,5 @@
-/* sd.h - security descriptors, [MS-DTYP] 2.4: parts of one, where they lie in their bytes; making them; storing them. */
+/* sd.h - security descriptors, [MS-DTYP] 2.4: parts of one, where they lie in their bytes; making them; storing
+ * them. */
 #pragma once
 #include "base/wbuf.h"
 #include "internal.h"
@@ -32,7 +33,8 @@ struct sd {
     uint16_t control;
     struct sd_part owner, group, sacl, dacl; /* dacl.p = NULL with SD_DACL_PRESENT: everybody may do everything */
 };
-/* One entry, where it lies. sid.p = NULL: of a type whose entries name nobody here; kept, but neither grants nor denies. */
+/* One entry, where it lies. sid.p = NULL: of a type whose entries name nobody here; kept, but neither grants nor
+ * denies. */
 struct ace {
     uint8_t type, flags;
     uint32_t mask;
@@ -59,12 +61,13 @@ static inline struct sd_part sid_part(const struct sid *s) { return (struct sd_p
 
 /* sd_acl.c */
 uint32_t sd_rights(const struct sd *sd, const struct fs_cred *c, const struct st_attr *a);
-uint32_t sd_mode(const struct sd *sd, uint32_t mode); /* mode bits that say the same, as well as they can; keeps 07000 */
+/* Mode bits that say the same, as well as they can; keeps 07000. */
+uint32_t sd_mode(const struct sd *sd, uint32_t mode);
 /* The descriptor of an object that has none stored, from mode, uid and gid; in the arena. */
 enum st sd_from_mode(struct arena *arena, const struct st_attr *a, struct sd *ret);
 /* What an object made under a directory with `parent` inherits: *ret_any says whether there is anything. */
-enum st sd_inherit(struct arena *arena, const struct sd *parent, bool is_dir, uint32_t uid, uint32_t gid, struct sd *ret,
-                   bool *ret_any);
+enum st sd_inherit(struct arena *arena, const struct sd *parent, bool is_dir, uint32_t uid, uint32_t gid,
+                   struct sd *ret, bool *ret_any);
 
 /* sd_store.c */
 /* The stored descriptor, malloced, if it is still true of an object with attributes `a`; else NULL. */

@@ -73,7 +73,8 @@ uint32_t sd_rights(const struct sd *sd, const struct fs_cred *c, const struct st
     s.owner = owns(sd, &s.user, c->uid, a);
     bool owner_rights;
     uint32_t rights = evaluate(sd, &s, &owner_rights);
-    /* The owner may always look at and mend the descriptor, unless an entry for OWNER RIGHTS says what the owner may. */
+    /* The owner may always look at and mend the descriptor, unless an entry for OWNER RIGHTS says what the owner
+     * may. */
     if (s.owner && !owner_rights)
         rights |= FS_READ_CONTROL | FS_WRITE_DAC;
     return rights;
@@ -83,8 +84,8 @@ uint32_t sd_rights(const struct sd *sd, const struct fs_cred *c, const struct st
 
 static uint32_t rwx_of(uint32_t rights)
 {
-    return (rights & FS_READ_DATA ? 4 : 0) | ((rights & (FS_WRITE_DATA | FS_APPEND_DATA)) == (FS_WRITE_DATA | FS_APPEND_DATA) ? 2 : 0) |
-           (rights & FS_EXECUTE ? 1 : 0);
+    uint32_t write = FS_WRITE_DATA | FS_APPEND_DATA;
+    return (rights & FS_READ_DATA ? 4 : 0) | ((rights & write) == write ? 2 : 0) | (rights & FS_EXECUTE ? 1 : 0);
 }
 
 uint32_t sd_mode(const struct sd *sd, uint32_t mode)
@@ -133,8 +134,8 @@ static void start_acl(uint8_t *p)
     p[0] = 2; /* ACL_REVISION; sd_emit() fills in size and count */
 }
 
-/* One class of mode bits. POSIX gives a caller its own class only, so what a wider class has and this one lacks is denied
- * first; ordinary modes need no such entry. */
+/* One class of mode bits. POSIX gives a caller its own class only, so what a wider class has and this one lacks is
+ * denied first; ordinary modes need no such entry. */
 static uint8_t *put_class(uint8_t *p, const struct sid *sid, uint32_t rwx, uint32_t wider, uint32_t more, bool is_dir)
 {
     if (wider & ~rwx)
@@ -231,8 +232,8 @@ static void inherit_ace(struct inherit *h, const struct ace *ace)
     }
 }
 
-enum st sd_inherit(struct arena *arena, const struct sd *parent, bool is_dir, uint32_t uid, uint32_t gid, struct sd *ret,
-                   bool *ret_any)
+enum st sd_inherit(struct arena *arena, const struct sd *parent, bool is_dir, uint32_t uid, uint32_t gid,
+                   struct sd *ret, bool *ret_any)
 {
     *ret_any = false;
     if (!(parent->control & SD_DACL_PRESENT) || !parent->dacl.p)

@@ -129,7 +129,8 @@ enum st sd_parse(const uint8_t *p, size_t n, struct sd *ret)
     return ST_OK;
 }
 
-/* Appends a part and notes its place in the header. Size and count of an ACL may have been cut: they are written anew. */
+/* Appends a part and notes its place in the header. Size and count of an ACL may have been cut: they are written
+ * anew. */
 static uint8_t *emit_part(uint8_t *base, uint8_t *at, size_t field, const struct sd_part *part, bool acl)
 {
     if (!part->p)

@@ -1,5 +1,6 @@
-/* stream_rename.c - a stream gets another name ([MS-FSA] 2.1.5.15.12 for streams). The engine knows a stream by its name, so
- * the open moves from one key to another: it must be the only one. Its locks and caching rights end with the old name. */
+/* stream_rename.c - a stream gets another name ([MS-FSA] 2.1.5.15.12 for streams). The engine knows a stream by its
+ * name, so the open moves from one key to another: it must be the only one. Its locks and caching rights end with the
+ * old name. */
 #include "base/clock.h"
 #include "open_impl.h"
 

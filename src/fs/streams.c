@@ -1,5 +1,6 @@
-/* streams.c - alternate data streams: their names, their bytes, and I/O on them through an open. Opening them is open.c's,
- * renaming stream_rename.c's. Whoever changes one holds its file's lock; whoever calls has been through the gate. */
+/* streams.c - alternate data streams: their names, their bytes, and I/O on them through an open. Opening them is
+ * open.c's, renaming stream_rename.c's. Whoever changes one holds its file's lock; whoever calls has been through the
+ * gate. */
 #include "streams.h"
 #include "winmeta.h"
 

@@ -1,6 +1,6 @@
 /* symlink.c - FSCTL_SET_REPARSE_POINT with a symbolic link ([MS-FSA] 2.1.5.10.33): the empty file that an open has made
- * becomes a link. For a store that is another object: it takes the file's place under its name, at once, and the open is
- * left with the nameless file. A target may say anything; following links is resolve.c's business. */
+ * becomes a link. For a store that is another object: it takes the file's place under its name, at once, and the open
+ * is left with the nameless file. A target may say anything; following links is resolve.c's business. */
 #include "internal.h"
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* tell.c - something has changed in a directory: tell those who watch it, or a directory above it. With no watch anywhere
- * it costs one load. Who watches and what they remember is notify.c's. */
+/* tell.c - something has changed in a directory: tell those who watch it, or a directory above it. With no watch
+ * anywhere it costs one load. Who watches and what they remember is notify.c's. */
 #include "notify.h"
 
 #define PATH_BUF 4096

@@ -1,5 +1,5 @@
-/* users.c - users of the state database: table "users", key = upper-cased name, value = a versioned record. Keeps the NT
- * hash and never the password; neither ever goes to a log. Knows nothing of sessions or protocols. */
+/* users.c - users of the state database: table "users", key = upper-cased name, value = a versioned record. Keeps the
+ * NT hash and never the password; neither ever goes to a log. Knows nothing of sessions or protocols. */
 #include "users.h"
 #include "base/bytes.h"
 #include "base/cursor.h"

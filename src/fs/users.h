@@ -11,7 +11,8 @@ struct fs_user {
     bool disabled;
 };
 /* Names are case-insensitive. uid = UINT32_MAX: the system user of that name, else the server's own user. */
-enum st fs_user_set(struct kv *kv, const char *name, const char *password, uint32_t uid, uint32_t gid, bool must_be_new);
+enum st fs_user_set(struct kv *kv, const char *name, const char *password, uint32_t uid, uint32_t gid,
+                    bool must_be_new);
 enum st fs_user_get(struct kv *kv, const char *name, struct fs_user *ret); /* ST_NOSUCHUSER */
 enum st fs_user_remove(struct kv *kv, const char *name);
 enum st fs_user_each(struct kv *kv, bool (*fn)(void *arg, const struct fs_user *u), void *arg);

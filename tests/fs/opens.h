@@ -2,7 +2,9 @@
 #pragma once
 #include "world.h"
 
-#define RW (FS_READ_DATA | FS_WRITE_DATA | FS_READ_ATTRIBUTES | FS_WRITE_ATTRIBUTES | FS_READ_EA | FS_WRITE_EA | FS_READ_CONTROL)
+#define RW                                                                                                             \
+    (FS_READ_DATA | FS_WRITE_DATA | FS_READ_ATTRIBUTES | FS_WRITE_ATTRIBUTES | FS_READ_EA | FS_WRITE_EA |              \
+     FS_READ_CONTROL)
 #define SHARE_ALL (FS_SHARE_READ | FS_SHARE_WRITE | FS_SHARE_DELETE)
 
 /* An SMB caller with a client and a number for its next open. */

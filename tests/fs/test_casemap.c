@@ -12,7 +12,8 @@ static const struct store_ops *real;
 static struct store_ops counted;
 static unsigned scans;
 
-static enum st counting(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e), void *arg)
+static enum st counting(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e),
+                        void *arg)
 {
     scans++;
     return real->readdir(dir, cookie, fn, arg);
@@ -63,13 +64,14 @@ static void big(void **state)
     t0 = clock_now();
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "big/New%u", i);
-        assert_st(touch(&a, name, FS_READ_DATA | FS_DELETE, SHARE_ALL, FS_CREATE, i % 2 ? FS_DELETE_ON_CLOSE : 0), ST_OK);
+        uint32_t options = i % 2 ? FS_DELETE_ON_CLOSE : 0;
+        assert_st(touch(&a, name, FS_READ_DATA | FS_DELETE, SHARE_ALL, FS_CREATE, options), ST_OK);
         snprintf(name, sizeof name, "big/NEW%u", i);
         assert_st(touch(&a, name, FS_READ_DATA, SHARE_ALL, FS_OPEN, 0), i % 2 ? ST_NOENT : ST_OK);
     }
     printf("%s: first %llu us, open %llu us, create+open %llu us, %u scans\n", (char *)*state,
-           (unsigned long long)first / 1000, (unsigned long long)opens / 1000000, (unsigned long long)(clock_now() - t0) / 1000000,
-           scans);
+           (unsigned long long)first / 1000, (unsigned long long)opens / 1000000,
+           (unsigned long long)(clock_now() - t0) / 1000000, scans);
     assert_in_range(scans, 0, 2); /* at most where the clock's tick leaves a doubt */
     st_unref(d);
 }
@@ -87,7 +89,7 @@ static void changes_of_others(void **state)
     assert_st(real->rename(w.root, "Local", 5, w.root, "Moved", 5, 0), ST_OK);
     assert_st(touch(&a, "LOCAL", FS_READ_DATA, SHARE_ALL, FS_OPEN, 0), ST_NOENT);
     assert_st(touch(&a, "moved", FS_READ_DATA, SHARE_ALL, FS_OPEN, 0), ST_OK);
-    /* In the same tick as a change of ours: seen by its own spelling at once, by any other after a while at the latest. */
+    /* In the same tick as a change of ours: seen by its own spelling at once, by any other after a while. */
     assert_st(touch(&a, "ours", FS_READ_DATA, SHARE_ALL, FS_CREATE, 0), ST_OK);
     assert_st(real->make(w.root, "Theirs", 6, &at_, NULL, &n), ST_OK);
     st_unref(n);

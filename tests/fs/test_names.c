@@ -35,9 +35,10 @@ static void there_and_back(const char *name, size_t n)
 
 static void test_bytes_round_trip(void **state)
 {
-    static const char *bits[] = {"\xed\xa0\x80", "\xed\xb0\x80", "\xef\x80\xa8", "\xef\x80\xa9", "\xef\x9f\xbf", "\xef\x80\x81",
-                                 "\xf0\x90\x80\x80", "\xc3\xa9", ".", " ", "\\", ":", "\x01", "a", "\xed", "\xa0", "\xff",
-                                 "\xef\x9c\x80", "\xe2\x82\xac", "\xf4\x90\x80\x80", "\xc0\x80"};
+    static const char *bits[] = {"\xed\xa0\x80", "\xed\xb0\x80", "\xef\x80\xa8", "\xef\x80\xa9", "\xef\x9f\xbf",
+                                 "\xef\x80\x81", "\xf0\x90\x80\x80", "\xc3\xa9", ".",
+                                 " ", "\\", ":", "\x01", "a", "\xed", "\xa0",
+                                 "\xff", "\xef\x9c\x80", "\xe2\x82\xac", "\xf4\x90\x80\x80", "\xc0\x80"};
     for (unsigned round = 0; round < 200000; round++) {
         char name[256];
         size_t n = 0, want = 1 + rnd() % (round % 16 ? 12 : 250);

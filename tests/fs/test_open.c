@@ -176,7 +176,8 @@ static void attributes(void **state)
     x.dos = FS_DOS_HIDDEN | FS_DOS_SYSTEM;
     assert_st(open_args(&a, &x, &r), ST_OK);
     assert_int_equal(r.attr.dos, FS_DOS_HIDDEN | FS_DOS_SYSTEM | FS_DOS_ARCHIVE);
-    struct fs_setattr sa = {.set = FS_SET_DOS | FS_SET_CREATE, .dos = FS_DOS_NORMAL, .create = {.tv_sec = 1000, .tv_nsec = 100}};
+    struct fs_setattr sa = {.set = FS_SET_DOS | FS_SET_CREATE, .dos = FS_DOS_NORMAL,
+                            .create = {.tv_sec = 1000, .tv_nsec = 100}};
     assert_st(RUN(&a.c, fs_setattr(&a.c.q, r.open->node, r.open, &sa, NULL)), ST_OK);
     struct fs_attr at_;
     assert_st(fs_open_attr(&a.c.q, r.open, &at_), ST_OK);

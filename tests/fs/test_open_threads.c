@@ -1,5 +1,5 @@
-/* test_open_threads.c - many threads open, make, rename, delete, list and watch the same few names. Nothing is expected but
- * that it ends, that nothing is left held, and what the sanitizers say. */
+/* test_open_threads.c - many threads open, make, rename, delete, list and watch the same few names. Nothing is
+ * expected but that it ends, that nothing is left held, and what the sanitizers say. */
 #include "opens.h"
 #include <pthread.h>
 #include <stdio.h>

@@ -155,7 +155,8 @@ static void set_and_get(void **state)
     struct fs_open *o = must_open(&a, "f", FS_ALL_ACCESS, FS_CREATE);
     uint8_t *p, *got;
     size_t n, ngot;
-    struct entry e[] = {{ACE_ALLOWED, 0, FS_READ_DATA | FS_WRITE_DATA | FS_APPEND_DATA | FS_READ_ATTRIBUTES, sid_of_user(1234)},
+    uint32_t some = FS_READ_DATA | FS_WRITE_DATA | FS_APPEND_DATA | FS_READ_ATTRIBUTES;
+    struct entry e[] = {{ACE_ALLOWED, 0, some, sid_of_user(1234)},
                         {ACE_ALLOWED, 0, FS_READ_DATA, sid_everyone}};
     p = build(&a.c.arena, e, 2, 0, &n);
     assert_st(touch(&u, "f", FS_WRITE_DATA, SHARE_ALL, FS_OPEN, 0), ST_ACCESS);
