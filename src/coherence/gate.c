@@ -298,15 +298,23 @@ static bool asks_valid(const struct co_ask *asks, size_t n)
 static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t, const struct co_party *party,
                              const struct co_ask *asks, size_t n, uint64_t now)
 {
-    struct op *op = op_new(co, t, party, asks, n, now);
-    if (old && op) {
-        op->lease_since = old->lease_since;
-        op->met = old->met;
-        atomic_store(&op->revoked, atomic_load(&old->revoked));
-        atomic_store(&op->voided, atomic_load(&old->voided));
-    }
-    if (old)
+    struct co_hold met = {0};
+    uint64_t lease_since = 0;
+    bool revoked = false, voided = false;
+    if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
+        met = old->met;
+        lease_since = old->lease_since;
+        revoked = atomic_load(&old->revoked);
+        voided = atomic_load(&old->voided);
         op_forget(co, old, now);
+    }
+    struct op *op = op_new(co, t, party, asks, n, now);
+    if (op) {
+        op->met = met;
+        op->lease_since = lease_since;
+        atomic_store(&op->revoked, revoked);
+        atomic_store(&op->voided, voided);
+    }
     t->eng = op;
     return op;
 }
