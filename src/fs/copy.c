@@ -83,6 +83,16 @@ static enum st act(struct fs_req *q, struct copy *c)
     return st;
 }
 
+static enum st gate_source(struct fs_req *q, const struct copy *c)
+{
+    FS_THROUGH(q, c->src);
+    struct co_ask read = fs_ask_io(c->src->node, c->src, CO_READ, c->soff, c->soff + c->len - 1);
+    enum st st = fs_gate(q, &read, 1);
+    if (st == ST_OK)
+        fs_leave(q);
+    return st;
+}
+
 enum st fs_copy(struct fs_req *q, struct fs_open *src, uint64_t soff, struct fs_open *dst, uint64_t doff, uint64_t len,
                 bool clone, uint64_t *ret_n)
 {
@@ -98,12 +108,10 @@ enum st fs_copy(struct fs_req *q, struct fs_open *src, uint64_t soff, struct fs_
         return ST_OFFLOAD;
     if (!fsn(src->node) || !fsn(dst->node))
         return ST_NOMEM;
-    struct co_ask read = fs_ask_io(src->node, src, CO_READ, soff, soff + c.len - 1), write[2];
-    q->party = &src->party;
-    st = fs_gate(q, &read, 1);
+    struct co_ask write[2];
+    st = gate_source(q, &c);
     if (st != ST_OK)
         return st;
-    fs_leave(q);
     FS_THROUGH(q, dst);
     write[0] = fs_ask_io(dst->node, dst, CO_WRITE, doff, doff + c.len - 1);
     st = fs_gate(q, write, 1 + fs_parent_ask(q, dst->node, dst, &write[1]));
