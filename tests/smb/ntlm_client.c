@@ -92,8 +92,10 @@ size_t ntlm_client_authenticate(struct ntlm_client *c, const uint8_t *challenge,
     return at;
 }
 
-__attribute__((noinline)) size_t der_element(uint8_t *p, size_t n, uint8_t tag)
+size_t der_element(uint8_t *p, size_t n, uint8_t tag)
 {
+    if (!p)
+        return 0;
     size_t h = n < 128 ? 2 : n < 256 ? 3 : 4;
     memmove(p + h, p, n);
     p[0] = tag;
