@@ -72,6 +72,8 @@ void bench_disconnect(struct bench_conn *c)
 {
     close(c->fd);
     free(c->in);
+    if (bench.protocol->close)
+        bench.protocol->close(c);
 }
 
 void bench_send(struct bench_conn *c, struct wbuf *w)

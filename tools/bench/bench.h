@@ -49,6 +49,7 @@ struct bench_protocol {
     bool record_marks;
     void (*option)(int option, const char *value);
     void (*open)(struct bench_conn *c);                                   /* log on, find the files */
+    void (*close)(struct bench_conn *c);                                  /* frees its state; or NULL */
     void (*message)(struct bench_conn *c, uint8_t *message, size_t n);    /* finds the slot: bench_answer() */
     bool (*ready)(const struct bench_slot *s);                            /* may it send its next request? */
     void (*durable)(struct bench_conn *c);                                /* COMMIT, FLUSH */

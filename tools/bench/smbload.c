@@ -478,6 +478,12 @@ static void open_share(struct bench_conn *c)
     get_file_id(&a.c, s->file);
 }
 
+static void forget(struct bench_conn *c)
+{
+    smbauth_done(&smb(c)->auth);
+    free(TAKE_PTR(c->state));
+}
+
 /* --- The protocol for bench.c. */
 static void message(struct bench_conn *conn, uint8_t *m, size_t n)
 {
@@ -521,6 +527,6 @@ int main(int argc, char **argv)
         .usage = "  -s SHARE (share)         -u USER, -x PASSWORD\n"
                  "  -d DIALECT 2.1 or 3.1.1  -S signed, -E encrypted (3.1.1)\n",
         .works = works, .nworks = ARRAY_LEN(works),
-        .option = option, .open = open_share, .message = message, .ready = ready, .durable = flush};
+        .option = option, .open = open_share, .close = forget, .message = message, .ready = ready, .durable = flush};
     return bench_main(argc, argv, &smb2);
 }
