@@ -8,6 +8,7 @@ state_dir=$work/state
 nfs_port=${NFS_PORT:-$((20000 + $$ % 10000))}
 smb_port=${SMB_PORT:-$((nfs_port + 10000))}
 user=tester password=Secret-1
+user_ids="$(id -u) $(id -g)"
 passed=0 failed=0
 server_pid=''
 mkdir -p "$export_dir" "$state_dir"
@@ -32,7 +33,7 @@ server_start() {
     local options
     mapfile -t options < <(server_options)
     if [ ! -e "$state_dir/.user" ]; then
-        echo "$password" | "$build/src/server/concordctl" "${options[@]}" user add "$user" "$(id -u)" "$(id -g)" >/dev/null || return 1
+        echo "$password" | "$build/src/server/concordctl" "${options[@]}" user add "$user" $user_ids >/dev/null || return 1
         : >"$state_dir/.user"
     fi
     "$build/src/server/concordd" "${options[@]}" >>"$work/log" 2>&1 &
