@@ -17,7 +17,7 @@ static void close_encode(struct smb_req *r, uint16_t flags, const struct fs_attr
     wbuf_le64(w, smb_time(&a->create));
     wbuf_le64(w, smb_time(&a->st.atime));
     wbuf_le64(w, smb_time(&a->st.mtime));
-    wbuf_le64(w, smb_time(&a->st.ctime));
+    wbuf_le64(w, smb_time(&a->change));
     wbuf_le64(w, smb_alloc(a));
     wbuf_le64(w, smb_eof(a));
     wbuf_le32(w, a->dos);

@@ -12,7 +12,7 @@ static void put_common(struct wbuf *w, const struct fs_match *m, uint32_t name_b
     wbuf_le64(w, smb_time(&a->create));
     wbuf_le64(w, smb_time(&a->st.atime));
     wbuf_le64(w, smb_time(&a->st.mtime));
-    wbuf_le64(w, smb_time(&a->st.ctime));
+    wbuf_le64(w, smb_time(&a->change));
     wbuf_le64(w, smb_eof(a));
     wbuf_le64(w, smb_alloc(a));
     wbuf_le32(w, a->dos);

@@ -258,7 +258,7 @@ static uint32_t check_body(struct smb_req *r)
     uint64_t payload = MAX(sent, expected);
     if (payload <= 65536)
         return STATUS_SUCCESS;
-    if (!r->conn->multi_credit || (payload - 1) / 65536 + 1 > MAX(r->credit_charge, 1))
+    if (!r->conn->multi_credit || (payload - 1) / 65536 + 1 > (uint64_t)MAX(r->credit_charge, 1))
         return STATUS_INVALID_PARAMETER;
     return STATUS_SUCCESS;
 }

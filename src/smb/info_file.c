@@ -9,7 +9,7 @@ static void put_times(struct wbuf *w, const struct fs_attr *a)
     wbuf_le64(w, smb_time(&a->create));
     wbuf_le64(w, smb_time(&a->st.atime));
     wbuf_le64(w, smb_time(&a->st.mtime));
-    wbuf_le64(w, smb_time(&a->st.ctime));
+    wbuf_le64(w, smb_time(&a->change));
 }
 
 /* 2.4.7 FileBasicInformation */

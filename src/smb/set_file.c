@@ -39,6 +39,7 @@ static uint32_t set_basic(struct smb_req *r, struct smb_set *s)
     sa.set |= time_given(create, &sa.create) ? FS_SET_CREATE : 0;
     sa.set |= time_given(access, &sa.a.atime) ? ST_SET_ATIME : 0;
     sa.set |= time_given(write, &sa.a.mtime) ? ST_SET_MTIME : 0;
+    sa.set |= time_given(change, &sa.change) ? FS_SET_CHANGE : 0;
     if (attributes) {
         sa.set |= FS_SET_DOS;
         sa.dos = attributes & ATTRIBUTES_SETTABLE;
