@@ -21,7 +21,7 @@ $(BUILD)/build.ninja: | deps
 	    { cat $(BUILD)/meson-logs/meson-log.txt | tail -30; exit 1; }
 
 build: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) $(if $(VERBOSE),-v) | tail -n 3
+	@ninja -C $(BUILD) --quiet
 
 serve: build
 	@test -n "$(DIR)" || { echo 'make serve DIR=path: say which directory to serve' >&2; exit 2; }
