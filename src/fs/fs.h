@@ -130,6 +130,7 @@ struct fs_attr {
     uint32_t dos;             /* FS_DOS_*, never 0 */
     uint32_t ea_size, reparse_tag;
     struct timespec create;   /* creation time as set by Windows, else btime */
+    struct timespec change;   /* ChangeTime as set by Windows, until the object changes again; else ctime */
 };
 struct fs_wcc { /* RFC 1813 2.6: weak cache consistency; valid also when the operation failed */
     bool has_pre, has_post;

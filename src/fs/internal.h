@@ -100,6 +100,7 @@ void fs_casemap_free(struct fsn *f); /* of a directory whose node goes away */
 enum st fs_meta_load(struct st_node *n, const struct st_attr *a);
 enum st fs_meta_store(struct st_node *n, const uint32_t *dos, const struct timespec *create); /* NULL: unchanged */
 /* ChangeTime as a client set it, seen with the ctime that the object has now. */
+void fs_meta_change_kept(struct st_node *n, const struct timespec *before, const struct timespec *after);
 void fs_meta_change_time(struct st_node *n, const struct timespec *ctime, const struct timespec *change);
 void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret);
 /* DACL: rights of the caller by the stored descriptor; false when none is stored or it is void. (sd.c) */
@@ -135,6 +136,7 @@ struct fs_open_priv {
     uint64_t link_id;         /* fs_link_id(dir, name) */
     bool delete_on_close;     /* FS_DELETE_ON_CLOSE: becomes the link's disposition when this open is closed */
     bool closed, posix_delete;  /* posix_delete: the name goes with this open, whoever else has one */
+    _Atomic bool keeps_change; /* ChangeTime was set through it: what it does later leaves that alone ([MS-FSA] 2.1.1.6) */
     struct fs_search *search;
     struct fs_watch *watch;
 };

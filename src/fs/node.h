@@ -21,6 +21,9 @@ struct fsn {
     uint32_t dos; /* 0 when !has_dos */
     struct timespec create;
     uint32_t ea_size;
+    /* ChangeTime as a client set it: shown while ctime is what it was then, kept while the server knows the node. */
+    struct timespec change, change_ctime;
+    bool has_change;
     uint8_t *sd; /* self-relative, malloc; NULL: none stored */
     size_t nsd;
     /* The directory that an entry of this object was last seen in, for CO_CHILD_ATTR (parent.c); under `meta_lock`. */

@@ -25,12 +25,12 @@ struct fs_setattr {
     uint32_t set; /* ST_SET_* and FS_SET_* */
     struct st_attr a;
     uint32_t dos;
-    struct timespec create;
+    struct timespec create, change;
     uint64_t alloc; /* FS_SET_ALLOC: allocation size, bytes */
     bool guard;     /* RFC 1813 3.3.2: only if ctime is still ... */
     struct timespec guard_ctime;
 };
-enum { FS_SET_DOS = 1 << 16, FS_SET_CREATE = 1 << 17, FS_SET_ALLOC = 1 << 18 };
+enum { FS_SET_DOS = 1 << 16, FS_SET_CREATE = 1 << 17, FS_SET_ALLOC = 1 << 18, FS_SET_CHANGE = 1 << 19 };
 enum st fs_setattr(struct fs_req *q, struct st_node *n, struct fs_open *o, const struct fs_setattr *sa,
                    struct fs_wcc *wcc);
 

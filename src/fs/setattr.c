@@ -41,7 +41,7 @@ static enum st permit_open(const struct change *c)
     static const struct {
         uint32_t set, access;
     } needs[] = {
-        {ST_SET_ATIME | ST_SET_MTIME | TIMES_NOW | FS_SET_DOS | FS_SET_CREATE, FS_WRITE_ATTRIBUTES},
+        {ST_SET_ATIME | ST_SET_MTIME | TIMES_NOW | FS_SET_DOS | FS_SET_CREATE | FS_SET_CHANGE, FS_WRITE_ATTRIBUTES},
         {ST_SET_SIZE | FS_SET_ALLOC, FS_WRITE_DATA},
         {ST_SET_MODE, FS_WRITE_DAC},
         {ST_SET_UID | ST_SET_GID, FS_WRITE_OWNER},
@@ -140,6 +140,16 @@ static enum st set_alloc(const struct change *c)
     return st == ST_NOTSUP ? ST_OK : st;
 }
 
+static void change_time(const struct change *c, const struct st_attr *post)
+{
+    if (c->sa->set & FS_SET_CHANGE) {
+        fs_meta_change_time(c->n, &post->ctime, &c->sa->change);
+        c->o->priv->keeps_change = true;
+    } else if (c->o->priv->keeps_change) {
+        fs_meta_change_kept(c->n, &c->pre.ctime, &post->ctime);
+    }
+}
+
 static enum st act_locked(struct fs_req *q, struct change *c, bool *ret_moved)
 {
     const struct store_ops *ops = c->n->store->ops;
@@ -171,6 +181,8 @@ static enum st act_locked(struct fs_req *q, struct change *c, bool *ret_moved)
         st = fs_meta_store(c->n, sa->set & FS_SET_DOS ? &sa->dos : NULL, sa->set & FS_SET_CREATE ? &sa->create : NULL);
     if (ops->getattr(c->n, &post) == ST_OK) {
         fs_wcc_post(c->wcc, &post);
+        if (st == ST_OK && c->o)
+            change_time(c, &post);
         if (!meta && !(set & (ST_SET_MODE | ST_SET_UID | ST_SET_GID)))
             fsn_carry(c->n, &c->pre.ctime, &post.ctime);
     } else if (c->wcc) {

@@ -218,12 +218,35 @@ static bool earlier(const struct timespec *a, const struct timespec *b)
     return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
+void fs_meta_change_time(struct st_node *n, const struct timespec *ctime, const struct timespec *change)
+{
+    struct fsn *f = fsn(n);
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->meta_lock);
+    f->has_change = true;
+    f->change = *change;
+    f->change_ctime = *ctime;
+    pthread_mutex_unlock(&f->meta_lock);
+}
+
+void fs_meta_change_kept(struct st_node *n, const struct timespec *before, const struct timespec *after)
+{
+    struct fsn *f = fsn(n);
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->meta_lock);
+    if (f->has_change && timespec_same(&f->change_ctime, before))
+        f->change_ctime = *after;
+    pthread_mutex_unlock(&f->meta_lock);
+}
+
 void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret)
 {
     struct fsn *f;
     uint32_t stored = 0;
     bool has = false;
-    *ret = (struct fs_attr){.st = *st, .create = st->btime};
+    *ret = (struct fs_attr){.st = *st, .create = st->btime, .change = st->ctime};
     /* A file system without birth times: the oldest time there is. */
     if (!st->btime.tv_sec && !st->btime.tv_nsec)
         ret->create = earlier(&st->mtime, &st->ctime) ? st->mtime : st->ctime;
@@ -234,6 +257,8 @@ void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *r
         ret->ea_size = f->ea_size;
         if (f->has_create)
             ret->create = f->create;
+        if (f->has_change && timespec_same(&f->change_ctime, &st->ctime))
+            ret->change = f->change;
         pthread_mutex_unlock(&f->meta_lock);
     }
     ret->dos = dos_shown(st->type, has, stored);

@@ -59,13 +59,14 @@ static void by_mode(void **state)
         caller_init(&who, &w, cases[i].uid, cases[i].gid);
         who.cred.groups[0] = cases[i].group2;
         who.cred.ngroups = cases[i].group2 != 0;
-        assert_st(RUN(&who, fs_access(&who.q, n, asked, &got)), ST_OK);
-        if (got != cases[i].want)
+        uint32_t about = cases[i].type == ST_DIR ? asked : asked & ~(uint32_t)D; /* a file has no children */
+        assert_st(RUN(&who, fs_access(&who.q, n, about, &got)), ST_OK);
+        if (got != (cases[i].want & about))
             print_error("case %zu: %x\n", i, got);
-        assert_int_equal(got, cases[i].want);
+        assert_int_equal(got, cases[i].want & about);
         who.q.posix = false;
-        assert_st(RUN(&who, fs_access(&who.q, n, asked, &got)), ST_OK);
-        assert_int_equal(got, cases[i].want_smb);
+        assert_st(RUN(&who, fs_access(&who.q, n, about, &got)), ST_OK);
+        assert_int_equal(got, cases[i].want_smb & about);
         caller_done(&who);
         st_unref(n);
     }
