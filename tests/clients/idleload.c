@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CALLS 20000
+#define CALLS 10000
+#define ROUNDS 8
 
 static int dial(const char *host, const char *port)
 {
@@ -48,7 +49,8 @@ static int ascending(const void *a, const void *b)
     return (d > 0) - (d < 0);
 }
 
-static double measure(const char *label, int fd)
+/* The best of several rounds: how deep a processor sleeps between two calls changes from second to second. */
+static double measure_once(int fd, double *ret_p99)
 {
     static double us[CALLS];
     uint32_t call[11], reply[7];
@@ -61,8 +63,20 @@ static double measure(const char *label, int fd)
         us[i] = now_us() - start;
     }
     qsort(us, CALLS, sizeof us[0], ascending);
-    printf("%-24s median %.1f us, 99th percentile %.1f us\n", label, us[CALLS / 2], us[CALLS * 99 / 100]);
+    *ret_p99 = us[CALLS * 99 / 100];
     return us[CALLS / 2];
+}
+
+static double measure(const char *label, int fd)
+{
+    double best = 1e9, p99 = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        double this_p99, median = measure_once(fd, &this_p99);
+        if (median < best)
+            best = median, p99 = this_p99;
+    }
+    printf("%-24s median %.1f us, 99th percentile %.1f us\n", label, best, p99);
+    return best;
 }
 
 static void memory(const char *label, const char *pid)
