@@ -4,6 +4,7 @@
 #include "base/kv.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -32,8 +33,9 @@ static bool open_state(struct server *s)
 
 static bool start_threads(struct server *s)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = s->cfg.server.loops ? s->cfg.server.loops : (size_t)MAX(cpus, 1);
+    cpu_set_t cpus;
+    size_t usable = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (size_t)CPU_COUNT(&cpus) : 1;
+    size_t n = s->cfg.server.loops ? s->cfg.server.loops : usable;
     int r = pool_create(s->cfg.server.pool_threads, &s->pool);
     if (r < 0)
         return failed("pool", r);
@@ -52,7 +54,7 @@ static bool start_threads(struct server *s)
 
 static bool start_fs(struct server *s)
 {
-    const char *again = getenv("CONCORD_TEST_AGAIN_PERCENT"); /* exercise of the gate, see docs/testing.md */
+    const char *again = getenv("CONCORD_TEST_AGAIN_PERCENT"); /* exercise of the gate, see CONTRIBUTING.md */
     struct fs_config cfg = {.kv = s->kv,
                             .loop = s->loops[0],
                             .lock = s->cfg.lock.policy,
