@@ -134,6 +134,9 @@ bool rule_range_io(const struct co_policy *pol, const struct co_party *party, co
         return false;
     if (owner->flavour == CO_POSIX && party->flavour == CO_WINDOWS && !pol->posix_binds_windows)
         return false;
+    /* Windows' opens that overwrite look at no ranges of Windows: their holders learn at their next read or write. */
+    if (ask->op == CO_OPEN && party->flavour == CO_WINDOWS && owner->flavour == CO_WINDOWS)
+        return false;
     if (party_same(party, owner))
         return owner->flavour == CO_WINDOWS && write && !r->exclusive;
     return write || r->exclusive;

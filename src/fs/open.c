@@ -42,9 +42,13 @@ struct co_ask open_ask(const struct opening *x, struct st_node *n)
 struct co_ask open_ask_base(const struct opening *x, struct st_node *n)
 {
     struct co_ask ask = fs_ask(n, CO_OPEN);
-    ask.flags |= CO_ATTR_ONLY;
-    ask.access = 0;
+    ask.access = ask.deny = 0;
     ask.link = x->link;
+    /* Who does not share a stream for deletion keeps the whole file ([MS-FSA] 2.1.5.1.2.2). */
+    if (x->a->share & FS_SHARE_DELETE)
+        ask.flags |= CO_ATTR_ONLY;
+    else
+        ask.deny = CO_ACC_DELETE;
     return ask;
 }
 
@@ -85,6 +89,12 @@ static enum st resolve_stream(struct opening *x)
         return ST_OK;
     enum st st = fs_stream_find(x->path.node, x->stream, attr);
     x->stream_exists = st == ST_OK;
+    if (x->stream_exists) { /* spelled as it is */
+        const char *name = attr + strlen(FS_STREAM_PREFIX);
+        x->stream = arena_strndup(x->q->arena, name, strlen(name));
+        if (!x->stream)
+            return ST_NOMEM;
+    }
     return st == ST_NOATTR || st == ST_NOTSUP ? ST_OK : st;
 }
 

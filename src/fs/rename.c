@@ -113,11 +113,16 @@ static enum st permit(struct fs_req *q, const struct move *m)
 /* --- gate */
 static enum st gate(struct fs_req *q, const struct move *m)
 {
-    struct co_ask asks[4] = {fs_ask(m->source, CO_RENAME), fs_ask(m->sdir, CO_CHILD)};
+    struct co_ask asks[5] = {fs_ask(m->source, CO_RENAME), fs_ask(m->sdir, CO_CHILD)};
     asks[0].link = fs_link_id(m->sdir, m->sname, m->sn);
     size_t n = 2;
     if (m->ddir != m->sdir)
         asks[n++] = fs_ask(m->ddir, CO_CHILD);
+    if (m->o) { /* [MS-FSA] 2.1.5.15.12: it opens the target's directory, and does not share it for deletion */
+        asks[n] = fs_ask(m->ddir, CO_OPEN);
+        asks[n].flags |= CO_NO_HOLD | CO_DIRECTORY;
+        asks[n++].deny = CO_ACC_DELETE;
+    }
     if (m->victim) {
         asks[n] = fs_ask(m->victim, CO_REMOVE);
         asks[n++].link = fs_link_id(m->ddir, m->dname, m->dn);
@@ -217,6 +222,8 @@ static void tell(struct fs_req *q, const struct move *m)
         fs_tell(q, m->ddir, m->dname, m->dn, FS_REMOVED, filter);
     fs_tell(q, m->sdir, m->sname, m->sn, same ? FS_RENAMED_OLD : FS_REMOVED, filter);
     fs_tell(q, m->ddir, m->dname, m->dn, same ? FS_RENAMED_NEW : FS_ADDED, filter);
+    if (m->o && m->source->type != ST_DIR) /* as Windows does for files, and only for them */
+        fs_tell(q, m->ddir, m->dname, m->dn, FS_MODIFIED, FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION);
 }
 
 static enum st attempt(struct fs_req *q, struct move *m, bool *ret_raced)

@@ -27,10 +27,8 @@ static enum st permit(struct fs_req *q, const struct write *w)
         return ST_ROFS;
     if (w->o->access & FS_WRITE_DATA)
         return ST_OK;
-    /* [MS-SMB2] 3.3.5.13: who may only append does not write where bytes are. */
-    if (w->o->access & FS_APPEND_DATA && (w->append || w->off >= w->pre.size))
-        return ST_OK;
-    return ST_ACCESS;
+    /* [MS-SMB2] 3.3.5.13: either right will do, wherever the bytes go. */
+    return w->o->access & FS_APPEND_DATA ? ST_OK : ST_ACCESS;
 }
 
 static enum st gate(struct fs_req *q, const struct write *w)

@@ -93,6 +93,8 @@ static bool under_way(const struct world *w, const struct file *f, const struct 
         return true;
     list_each(q, &f->entered, link) {
         bool reads = q->ask.op == CO_READ, writes = is_write(&q->ask);
+        if (q->ask.op == CO_OPEN && p->flavour == CO_WINDOWS && q->op->party.flavour == CO_WINDOWS)
+            continue; /* overwriting looks at no ranges of its own kind, and they do not wait for it */
         if ((reads || writes) && !me(&q->op->party, p) && overlap(ask, q->ask.first, q->ask.last) && (writes || ex) &&
             !(q->ask.flags & CO_ADVISORY && p->flavour == CO_POSIX))
             return true;
@@ -158,7 +160,8 @@ static enum st open(const struct world *w, const struct file *f, const struct co
         struct flat a = {.n = 0};
         ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
         for (size_t i = 0; i < a.n; i++)
-            if (overlap(ask, a.r[i]->first, a.r[i]->last) && !me(&a.r[i]->owner->party, p))
+            if (overlap(ask, a.r[i]->first, a.r[i]->last) && !me(&a.r[i]->owner->party, p) &&
+                (p->flavour != CO_WINDOWS || a.r[i]->owner->party.flavour != CO_WINDOWS))
                 return ST_LOCK_CONFLICT;
     }
     if (!(ask->deny & CO_ACC_WRITE) || ask->flags & CO_NO_HOLD)

@@ -99,6 +99,9 @@ static void sharing_and_deleting(void **state)
     assert_st(try_open(&a, "f:s", FS_WRITE_DATA, 0, FS_CREATE, 0, &s), ST_OK);
     assert_st(touch(&b, "f:S", FS_READ_DATA, SHARE_ALL, FS_OPEN, 0), ST_SHARE_CONFLICT);
     assert_st(touch(&b, "f", RW, SHARE_ALL, FS_OPEN, 0), ST_OK);
+    assert_st(touch(&b, "f", FS_DELETE, SHARE_ALL, FS_OPEN, 0), ST_SHARE_CONFLICT); /* it keeps the whole file */
+    close_open(&a, s);
+    assert_st(try_open(&a, "f:s", FS_WRITE_DATA, FS_SHARE_DELETE, FS_OPEN, 0, &s), ST_OK);
     /* The file's name stays until its streams are closed. */
     f = must_open(&b, "f", FS_DELETE, FS_OPEN);
     assert_st(RUN(&b.c, fs_set_delete(&b.c.q, f, true, false)), ST_OK);
