@@ -5,8 +5,8 @@ set -u
 work=$(mktemp -d "${TMPDIR:-/tmp}/concord-test.XXXXXX")
 export_dir=$work/export
 state_dir=$work/state
-nfs_port=${NFS_PORT:-$((20000 + $$ % 10000))}
-smb_port=${SMB_PORT:-$((nfs_port + 10000))}
+nfs_port=${NFS_PORT:-$((20000 + $$ % 6000))} # below the ports that the kernel gives away
+smb_port=${SMB_PORT:-$((nfs_port + 6000))}
 user=tester password=Secret-1
 user_ids="$(id -u) $(id -g)"
 passed=0 failed=0
