@@ -231,7 +231,7 @@ static void on_void(struct smb_server *srv, const struct co_event *ev)
     }
     v->task.fn = void_on_pool;
     v->open = o;
-    pool_run(srv->pool, &v->task);
+    smb_run_blocking(srv, &v->task);
 }
 
 void smb_sink_event(void *arg, const struct co_event *ev)

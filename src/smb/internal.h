@@ -43,6 +43,8 @@ struct smb_home {
 
 /* --- server.c, transport.c */
 extern const struct conn_ops smb_conn_ops;
+void smb_accept(void *server, struct loop *l, int fd, const struct sockaddr_storage *peer);
+void smb_run_blocking(struct smb_server *srv, struct task *t); /* on the pool; at once when there is none */
 void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it ends */
 struct smb_conn *smb_conn_ref(struct smb_conn *c);
 void smb_conn_unref(struct smb_conn *c);

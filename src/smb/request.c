@@ -112,7 +112,7 @@ void smb_req_parked(struct job *j)
             smb_reply_interim(r);
         else
             loop_timer(r->conn->home->loop, &r->pending_timer,
-                       clock_now() + (flags & SMB_INTERIM_LATE ? INTERIM_LATE : INTERIM_SOON));
+                       loop_now(r->conn->home->loop) + (flags & SMB_INTERIM_LATE ? INTERIM_LATE : INTERIM_SOON));
     }
 }
 

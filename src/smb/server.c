@@ -17,6 +17,14 @@ void smb_alive(struct smb_server *srv, int change)
     pthread_mutex_unlock(&srv->alive_lock);
 }
 
+void smb_run_blocking(struct smb_server *srv, struct task *t)
+{
+    if (srv->pool)
+        pool_run(srv->pool, t);
+    else
+        t->fn(t);
+}
+
 struct smb_conn *smb_conn_ref(struct smb_conn *c)
 {
     atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -82,7 +90,7 @@ static void conn_free_unborn(struct smb_conn *c, int fd)
     close(fd);
 }
 
-static void accept_one(void *arg, struct loop *l, int fd, const struct sockaddr_storage *peer)
+void smb_accept(void *arg, struct loop *l, int fd, const struct sockaddr_storage *peer)
 {
     struct smb_server *srv = arg;
     struct smb_conn *c = calloc(1, sizeof *c);
@@ -106,7 +114,7 @@ static void accept_one(void *arg, struct loop *l, int fd, const struct sockaddr_
         return;
     }
     smb_alive(srv, 1);
-    loop_timer(l, &c->logon_timer, clock_now() + LOGON_TIME);
+    loop_timer(l, &c->logon_timer, loop_now(l) + LOGON_TIME);
     pthread_rwlock_wrlock(&srv->lock);
     list_append(&srv->conns, &c->in_server);
     bool stopping = srv->stopping;
@@ -116,7 +124,7 @@ static void accept_one(void *arg, struct loop *l, int fd, const struct sockaddr_
 }
 
 static const struct fs_sink nobody;
-static const struct listener_ops listening = {.accept = accept_one};
+static const struct listener_ops listening = {.accept = smb_accept};
 
 static void config_defaults(struct smb_config *k)
 {

@@ -134,7 +134,7 @@ void smb_session_end(struct smb_session *s)
     if (empty)
         teardown(&s->teardown);
     else
-        pool_run(srv->pool, &s->teardown);
+        smb_run_blocking(srv, &s->teardown);
 }
 
 /* --- Channels. */
