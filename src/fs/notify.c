@@ -45,8 +45,10 @@ static bool buf_room(struct fs_watch *w, size_t n)
 /* Writing to a file again says nothing new. */
 static bool same_as_last(const struct fs_watch *w, uint32_t action, const char *name, size_t n)
 {
+    if (!w->used || action != FS_MODIFIED)
+        return false;
     const uint8_t *p = w->buf + w->last;
-    return w->used && action == FS_MODIFIED && get_le32(p) == action && get_le32(p + 4) == n &&
+    return get_le32(p) == action && get_le32(p + 4) == n &&
            memcmp(p + RECORD_HEADER, name, n) == 0;
 }
 
