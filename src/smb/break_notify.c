@@ -14,6 +14,7 @@ struct smb_lease {
     uint8_t key[16];
     struct co_key file;
     uint32_t opens;
+    bool v2; /* as it was first asked for */
 };
 
 uint64_t smb_client_id(const uint8_t guid[16])
@@ -49,6 +50,7 @@ void smb_lease_join(struct smb_open *o)
         e->client = client;
         memcpy(e->key, o->lease_key, 16);
         e->file = fs_node_key(o->fso->node);
+        e->v2 = o->lease_v2;
         hash_insert(&srv->leases, &e->by_key, lease_hash(client, e->key));
     }
     if (e)
@@ -155,7 +157,7 @@ static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
     struct smb_conn *c, *found = NULL;
     pthread_rwlock_rdlock(&srv->lock);
     list_each(c, &srv->conns, in_server)
-        if (c->client_id == client && c->dialect) {
+        if (c->client_id == client && c->authenticated) {
             found = smb_conn_ref(c);
             break;
         }
@@ -166,12 +168,14 @@ static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
 static void on_break(struct smb_server *srv, const struct co_event *ev)
 {
     struct smb_open *o = smb_open_by_number(srv, ev->party.open);
-    bool lease = ev->lease_kind == CO_LEASE;
+    bool lease = ev->lease_kind == CO_LEASE, v2 = true;
     if (lease) {
         pthread_rwlock_wrlock(&srv->lock);
         struct smb_lease *e = lease_find(srv, ev->party.client, ev->party.lease);
-        if (e)
+        if (e) {
             e->file = ev->key; /* a stream's differs from the node's */
+            v2 = e->v2;
+        }
         pthread_rwlock_unlock(&srv->lock);
     } else if (o) {
         pthread_mutex_lock(&o->lock);
@@ -180,14 +184,17 @@ static void on_break(struct smb_server *srv, const struct co_event *ev)
         o->oplock_level = ev->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE;
         pthread_mutex_unlock(&o->lock);
     }
-    struct smb_conn *c = o ? conn_of_session(o->session) : NULL;
+    /* A lease is its client's, whatever connection its opens came over: the oldest one is told, as on Windows. */
+    struct smb_conn *c = lease ? conn_of_client(srv, ev->party.client) : NULL;
+    if (!c && o)
+        c = conn_of_session(o->session);
     if (!c)
         c = conn_of_client(srv, ev->party.client);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
         *n = (struct notice){.task.fn = send_notice, .conn = c, .session = o && !lease ? o->session->id : 0, .lease = lease,
                              .ack = ev->ack, .open = ev->party.open, .from = ev->from, .to = ev->to,
-                             .epoch = !o || o->lease_v2 ? ev->epoch : 0};
+                             .epoch = v2 ? ev->epoch : 0};
         memcpy(n->key, ev->party.lease, 16);
         loop_post(c->home->loop, &n->task);
     } else if (c) {
