@@ -89,7 +89,7 @@ static void map_put(struct fs_casemap *m)
 /* maps.mu is held; the reference of its owner remains to be put. */
 static void detach(struct fs_casemap *m)
 {
-    m->owner->casemap = NULL;
+    __atomic_store_n(&m->owner->casemap, NULL, __ATOMIC_RELAXED); /* map_get() looks before it locks */
     m->owner = NULL;
     m->listed = false;
     maps.bytes -= m->bytes;
@@ -110,7 +110,7 @@ static struct fs_casemap *map_get(struct fsn *f, bool make)
         m->refs = 1;
         m->owner = f;
         m->listed = true;
-        f->casemap = m;
+        __atomic_store_n(&f->casemap, m, __ATOMIC_RELAXED);
     }
     if (m) {
         atomic_fetch_add(&m->refs, 1);
