@@ -102,9 +102,13 @@ static size_t listener_pick(struct listener *li)
     return best;
 }
 
+/* Not `refs`: a handover holds one of its own for a moment. */
 static unsigned listener_conns(const struct listener *li)
 {
-    return atomic_load(&li->refs) - 1;
+    unsigned n = 0;
+    for (size_t i = 0; i < li->nloops; i++)
+        n += (unsigned)atomic_load(&li->slots[i].count);
+    return n;
 }
 
 static void listener_spread(struct listener *li, int fd, const struct sockaddr_storage *peer)
