@@ -27,7 +27,7 @@ static uint32_t notify_decode(struct smb_req *r, struct notify_state *s)
     if (c->bad || s->max > r->conn->srv->cfg.max_transact)
         return STATUS_INVALID_PARAMETER;
     const struct fs_open *o = s->open->fso;
-    if (o->node->type != ST_DIR || o->stream || !s->filter)
+    if (o->node->type != ST_DIR || o->stream)
         return STATUS_INVALID_PARAMETER;
     return o->access & FS_LIST ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
 }

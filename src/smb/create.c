@@ -1,12 +1,10 @@
 /* create.c - SMB2 CREATE ([MS-SMB2] 2.2.13, 2.2.14, 3.3.5.9) of files and directories. Knows the wire's words for
  * opening; what they mean for names, rights, share modes and leases is fs_open()'s. Pipes: pipe.c. */
 #include "create_contexts.h"
+#include "internal.h"
 #include "pipe.h"
 #include "reparse.h"
 
-/* [MS-SMB2] 2.2.13, 2.2.14 */
-enum { SMB2_OPLOCK_LEVEL_NONE = 0x00, SMB2_OPLOCK_LEVEL_II = 0x01, SMB2_OPLOCK_LEVEL_EXCLUSIVE = 0x08,
-       SMB2_OPLOCK_LEVEL_BATCH = 0x09, SMB2_OPLOCK_LEVEL_LEASE = 0xFF };
 #define CREATE_RESPONSE 88
 /* [MS-SMB2] 3.3.5.9: bits that no right stands for; options that are wrong, or that no server has. */
 #define ACCESS_INVALID 0x0CE0FE00u
@@ -244,8 +242,31 @@ static void create_act_for(struct smb_req *r)
     r->fs.read_only = r->tree->read_only;
 }
 
+/* [MS-SMB2] 3.3.5.9.8: a client's lease key stands for one file. */
+static uint32_t create_check_lease(struct smb_req *r, const struct create_state *s)
+{
+    struct co_key leased;
+    if (!s->cx.lease_version || !smb_lease_file(r->conn->srv, r->party.client, s->cx.lease_key, &leased))
+        return STATUS_SUCCESS;
+    _cleanup_node_ struct st_node *dir = NULL, *node = NULL;
+    char *name;
+    size_t n;
+    if (!s->a.npath)
+        node = fs_node_ref(s->a.base);
+    else if (fs_resolve_parent(&r->fs, s->a.base, s->a.path, s->a.npath, &dir, &name, &n) != ST_OK)
+        return STATUS_SUCCESS; /* fs_open() has the right error for it */
+    else
+        fs_lookup(&r->fs, dir, name, n, &node, NULL);
+    struct co_key key = node ? fs_node_key(node) : (struct co_key){0};
+    bool same = key.store == leased.store && key.ino == leased.ino && key.gen == leased.gen;
+    return same ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
 static uint32_t create_run(struct smb_req *r, struct create_state *s)
 {
+    uint32_t status = create_check_lease(r, s);
+    if (status != STATUS_SUCCESS)
+        return status;
     struct fs_open_result res = {0};
     enum st st = fs_open(&r->fs, &s->a, &res);
     if (st == ST_SYMLINK)

@@ -18,7 +18,7 @@ static const uint8_t ndr_syntax[20] = {0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9,
 
 const struct dcerpc_interface *dcerpc_interface_find(const char *pipe)
 {
-    static const struct dcerpc_interface *const all[] = {&dcerpc_srvsvc, &dcerpc_wkssvc};
+    static const struct dcerpc_interface *const all[] = {&dcerpc_srvsvc, &dcerpc_wkssvc, &dcerpc_lsarpc};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (!strcasecmp(all[i]->pipe, pipe))
             return all[i];

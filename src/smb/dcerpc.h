@@ -34,7 +34,7 @@ struct dcerpc_interface {
     const struct dcerpc_method *methods;
     size_t nmethods;
 };
-extern const struct dcerpc_interface dcerpc_srvsvc, dcerpc_wkssvc;
+extern const struct dcerpc_interface dcerpc_srvsvc, dcerpc_wkssvc, dcerpc_lsarpc;
 const struct dcerpc_interface *dcerpc_interface_find(const char *pipe); /* NULL: no such pipe */
 
 #define RPC_FRAGMENT_MAX 4280 /* what everybody offers */

@@ -137,17 +137,30 @@ uint32_t smb_stream_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, 
     return stream_split(a, utf16 + 2, nbytes / 2 - 1, ret);
 }
 
-/* A component ".." among n units: what Windows refuses in words of its own. */
-static bool has_dotdot(const uint8_t *utf16, size_t n)
+/* Turns '/' into '\\' and lets ".." take back the component before it, in place. False: it leads out of the share. */
+static bool path_tidy(uint8_t *units, size_t *n)
 {
-    for (size_t i = 0, start = 0; i <= n; i++) {
-        if (i < n && !is_separator(unit_at(utf16, i)))
+    size_t out = 0, start = 0;
+    for (size_t i = 0; i <= *n; i++) {
+        if (i < *n && !is_separator(unit_at(units, i)))
             continue;
-        if (i - start == 2 && unit_at(utf16, start) == '.' && unit_at(utf16, start + 1) == '.')
-            return true;
+        if (i - start == 2 && unit_at(units, start) == '.' && unit_at(units, start + 1) == '.') {
+            if (!out)
+                return false;
+            for (out--; out && unit_at(units, out - 1) != '\\';)
+                out--;
+        } else {
+            for (; start < i; start++)
+                put_le16(units + 2 * out++, (uint16_t)unit_at(units, start));
+            if (i < *n)
+                put_le16(units + 2 * out++, '\\');
+        }
         start = i + 1;
     }
-    return false;
+    if (out && *n && !is_separator(unit_at(units, *n - 1)) && unit_at(units, out - 1) == '\\')
+        out--; /* what stood behind it was taken back */
+    *n = out;
+    return true;
 }
 
 uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, struct smb_path *ret)
@@ -174,17 +187,17 @@ uint32_t smb_path_parse(struct arena *a, const uint8_t *utf16, size_t nbytes, st
     if (!n)
         return STATUS_SUCCESS;
     size_t cap = 3 * n + 1;
-    ret->path = arena_alloc(a, cap);
-    if (!ret->path)
-        return STATUS_INSUFFICIENT_RESOURCES;
     uint8_t *units = arena_dup(a, utf16, 2 * n);
-    if (!units)
+    ret->path = arena_alloc(a, cap);
+    if (!units || !ret->path)
         return STATUS_INSUFFICIENT_RESOURCES;
-    for (size_t i = 0; i < n; i++)
-        if (unit_at(units, i) == '/')
-            put_le16(units + 2 * i, '\\');
+    if (!path_tidy(units, &n))
+        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+    ret->path[0] = '\0';
+    if (!n)
+        return STATUS_SUCCESS;
     enum st st = name_from_windows(units, 2 * n, NAME_PATH, ret->path, cap, &ret->n);
-    return st == ST_BADNAME && has_dotdot(utf16, n) ? STATUS_OBJECT_PATH_SYNTAX_BAD : smb_status(st);
+    return smb_status(st);
 }
 
 bool smb_is_dots(const char *name, size_t n)

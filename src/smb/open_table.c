@@ -139,7 +139,7 @@ struct smb_open *smb_open_find(struct smb_req *r)
     return keep(r, o);
 }
 
-static void wake_waiting(struct smb_open *o)
+void smb_open_wake(struct smb_open *o)
 {
     struct smb_req *r;
     pthread_mutex_lock(&o->lock);
@@ -175,7 +175,7 @@ bool smb_open_close(struct smb_req *r, struct smb_open *o, struct fs_attr *attr)
         fs_close(&q, o->fso, attr);
         arena_reset(&arena);
     }
-    wake_waiting(o);
+    smb_open_wake(o);
     smb_open_unref(o); /* the table's */
     return true;
 }
@@ -224,5 +224,5 @@ void smb_open_idle(struct smb_req *r)
         return;
     r->busy = false;
     if (atomic_fetch_sub(&o->busy, 1) == 1)
-        wake_waiting(o);
+        smb_open_wake(o);
 }

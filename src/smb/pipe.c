@@ -162,7 +162,10 @@ uint32_t smb_pipe_read(struct smb_req *r, struct smb_open *o, uint8_t *buf, size
     pthread_mutex_lock(&p->lock);
     uint32_t status = pipe_read(p, buf, len, ret_n);
     pthread_mutex_unlock(&p->lock);
-    return status;
+    if (status != STATUS_PIPE_EMPTY)
+        return status;
+    /* Blocking mode: until a WRITE has an answer, the pipe is closed or the client gives up. */
+    return o->closed ? STATUS_PIPE_BROKEN : r->cancelled ? STATUS_CANCELLED : SMB_PARKED;
 }
 
 uint32_t smb_pipe_write(struct smb_req *r, struct smb_open *o, const uint8_t *data, size_t len, uint32_t *ret_n)
@@ -170,7 +173,10 @@ uint32_t smb_pipe_write(struct smb_req *r, struct smb_open *o, const uint8_t *da
     struct smb_pipe *p = o->pipe;
     pthread_mutex_lock(&p->lock);
     uint32_t status = pipe_write(r, p, data, len);
+    bool answered = p->read != wbuf_len(&p->out) || p->broken;
     pthread_mutex_unlock(&p->lock);
+    if (answered)
+        smb_open_wake(o);
     *ret_n = (uint32_t)len;
     return status;
 }

@@ -9,9 +9,17 @@
 #define INTERIM_SOON (1 * NSEC_PER_MSEC)
 #define INTERIM_LATE (3 * NSEC_PER_SEC)
 
+static void pend(struct smb_req *r)
+{
+    if (r->conn->nasync >= ASYNC_MAX)
+        smb_req_abort(r, STATUS_INSUFFICIENT_RESOURCES);
+    else
+        smb_reply_interim(r);
+}
+
 static void interim_due(struct timer *t)
 {
-    smb_reply_interim(container_of(t, struct smb_req, pending_timer));
+    pend(container_of(t, struct smb_req, pending_timer));
 }
 
 static void req_clear(struct smb_req *r)
@@ -106,10 +114,8 @@ void smb_req_parked(struct job *j)
     if (more_follows(r) && (flags & SMB_LAST_ONLY)) {
         smb_req_abort(r, STATUS_INTERNAL_ERROR);
     } else if (may_pend(r)) {
-        if (r->conn->nasync >= ASYNC_MAX)
-            smb_req_abort(r, STATUS_INSUFFICIENT_RESOURCES);
-        else if (flags & SMB_INTERIM_NOW)
-            smb_reply_interim(r);
+        if (flags & SMB_INTERIM_NOW)
+            pend(r);
         else
             loop_timer(r->conn->home->loop, &r->pending_timer,
                        loop_now(r->conn->home->loop) + (flags & SMB_INTERIM_LATE ? INTERIM_LATE : INTERIM_SOON));

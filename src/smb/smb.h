@@ -86,6 +86,7 @@ struct smb_open *smb_open_find(struct smb_req *r);
 /* A reference for the caller. NULL: limit reached. Not in the table before smb_open_publish(), which takes its own. */
 struct smb_open *smb_open_new(struct smb_req *r);
 void smb_open_publish(struct smb_open *o);
+void smb_open_wake(struct smb_open *o); /* the requests parked on it run again */
 struct smb_open *smb_open_ref(struct smb_open *o);
 void smb_open_unref(struct smb_open *o);
 /* Takes it out of the table and closes what is behind it. False: somebody else did. */

@@ -27,7 +27,19 @@ static void paths(void **state)
     assert_null(p.stream);
     assert_int_equal(parse("\\a", &p), STATUS_INVALID_PARAMETER);
     assert_int_equal(parse("a*b", &p), STATUS_OBJECT_NAME_INVALID);
-    assert_int_equal(parse("a\\..\\b", &p), STATUS_OBJECT_PATH_SYNTAX_BAD);
+    static const struct {
+        const char *name, *path;
+    } tidy[] = {{"a\\..\\b", "b"}, {"a\\..", ""}, {"a\\b\\..", "a"}, {"a\\b\\..\\..\\c", "c"}, {"a/b", "a/b"},
+                {"a\\b\\..\\c\\d", "a/c/d"}};
+    for (size_t i = 0; i < ARRAY_LEN(tidy); i++) {
+        assert_int_equal(parse(tidy[i].name, &p), STATUS_SUCCESS);
+        assert_string_equal(p.path, tidy[i].path);
+        assert_int_equal(p.n, strlen(tidy[i].path));
+    }
+    static const char *const outside[] = {"..", "..\\a", "a\\..\\..\\b", "..\\..\\.."};
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++)
+        assert_int_equal(parse(outside[i], &p), STATUS_OBJECT_PATH_SYNTAX_BAD);
+    assert_int_equal(parse("a\\", &p), STATUS_OBJECT_NAME_INVALID);
     assert_int_equal(parse("a\\.\\b", &p), STATUS_OBJECT_NAME_INVALID);
     assert_int_equal(parse("a\\\\b", &p), STATUS_OBJECT_NAME_INVALID);
     struct cursor c = utf16("ab");
