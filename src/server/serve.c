@@ -36,6 +36,7 @@ bool serve_input(const char *dir, struct config_input *in)
     static char path[PATH_MAX + 32], state[PATH_MAX], uid[64], gid[64], where[700];
     char real[PATH_MAX];
     struct stat st;
+    errno = 0;
     if (!realpath(dir, real) || stat(real, &st) < 0 || !S_ISDIR(st.st_mode)) {
         fprintf(stderr, "concordd: --serve %s: %s\n", dir, errno ? strerror(errno) : "not a directory");
         return false;
@@ -43,12 +44,14 @@ bool serve_input(const char *dir, struct config_input *in)
     state_dir(where, sizeof where);
     snprintf(path, sizeof path, "share share.path=%s", real);
     snprintf(state, sizeof state, "server.state_dir=%s", where);
-    /* Squashed NFS users and the first SMB user act as the directory's owner: what is served is usable by both. */
-    snprintf(uid, sizeof uid, "share share.anon_uid=%u", st.st_uid);
-    snprintf(gid, sizeof gid, "share share.anon_gid=%u", st.st_gid);
+    /* Squashed NFS users and the first SMB user act as the directory's owner, or as who else the server can be: what is
+     * served is usable by both. */
+    bool root = geteuid() == 0;
+    snprintf(uid, sizeof uid, "share share.anon_uid=%u", root ? st.st_uid : geteuid());
+    snprintf(gid, sizeof gid, "share share.anon_gid=%u", root ? st.st_gid : getegid());
     static const char *sets[128 + 8];
     const char *own[] = {state, "nfs.listen=*:" SERVE_NFS_PORT, "smb.listen=*:" SERVE_SMB_PORT,
-                         geteuid() == 0 ? "nfs.portmap=builtin" : "nfs.portmap=off", path, uid, gid};
+                         root ? "nfs.portmap=builtin" : "nfs.portmap=off", path, uid, gid};
     size_t n = 0;
     for (; n < ARRAY_LEN(own); n++)
         sets[n] = own[n];
@@ -95,9 +98,21 @@ static void host_address(char *out, size_t cap)
     freeifaddrs(list);
 }
 
+/* concordctl as a shell finds it: beside the daemon when that runs from where it was built. */
+static void control_command(char *out, size_t cap)
+{
+    ssize_t n = readlink("/proc/self/exe", out, cap - 1);
+    char *slash = n > 0 ? memrchr(out, '/', (size_t)n) : NULL;
+    if (slash)
+        snprintf(slash + 1, cap - (size_t)(slash + 1 - out), "concordctl");
+    if (!slash || access(out, X_OK) < 0)
+        snprintf(out, cap, "concordctl");
+}
+
 void serve_greeting(struct server *s, const char *dir)
 {
-    char user[64] = "", password[17], host[64];
+    char user[64] = "", password[17], host[64], control[PATH_MAX];
+    control_command(control, sizeof control);
     fs_user_each(s->kv, any_user, user);
     host_address(host, sizeof host);
     printf("\nConcord serves %s over NFS and SMB. Ctrl-C stops it.\n\n", dir);
@@ -107,9 +122,9 @@ void serve_greeting(struct server *s, const char *dir)
         snprintf(user, sizeof user, "%s", pw ? pw->pw_name : "concord");
         random_password(password);
         if (fs_user_set(s->kv, user, password, share->anon_uid, share->anon_gid, true) == ST_OK)
-            printf("  user %s, password %s    (shown only now; change it: concordctl user passwd %s)\n\n", user, password, user);
+            printf("  user %s, password %s    (shown only now)\n\n", user, password);
     } else {
-        printf("  user %s, password as shown at the first start (concordctl user passwd %s changes it)\n\n", user, user);
+        printf("  user %s, password as shown at the first start\n\n", user);
     }
     bool portmap = s->cfg.nfs.portmap != PORTMAP_OFF;
     printf("  Linux, NFS    mount -t nfs -o vers=3,tcp,port=" SERVE_NFS_PORT ",mountport=" SERVE_NFS_PORT "%s %s:/share /mnt\n",
@@ -120,6 +135,7 @@ void serve_greeting(struct server *s, const char *dir)
     printf("                open smb://%s@%s:" SERVE_SMB_PORT "/share\n", user, host);
     printf("  Windows 11    net use Z: \\\\%s\\share /user:%s /tcpport:" SERVE_SMB_PORT "    (24H2 and later; older need port 445)\n\n",
            host, user);
-    printf("  administration: concordctl --set %s=%s status\n\n", "server.state_dir", s->cfg.server.state_dir);
+    printf("  administration: %s --set server.state_dir=%s status        (or: locks, shares, user passwd %s)\n\n", control,
+           s->cfg.server.state_dir, user);
     fflush(stdout);
 }
