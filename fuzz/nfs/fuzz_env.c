@@ -1,8 +1,8 @@
 /* fuzz_env.c - see fuzz_env.h. */
 #include "fuzz_env.h"
+#include "../turn.h"
 #include "base/log.h"
 #include "fs/ops.h"
-#include "net/internal.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,87 +31,17 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 }
 void freeaddrinfo(struct addrinfo *ai) { free(ai); }
 
-/* --- The loop. */
-
-static bool run_posted(struct loop *l)
-{
-    struct task *newest = atomic_exchange(&l->posted, NULL), *t = NULL;
-    while (newest) {
-        struct task *next = newest->next;
-        newest->next = t;
-        t = newest;
-        newest = next;
-    }
-    bool any = t != NULL;
-    for (struct task *next; t; t = next) {
-        next = t->next;
-        t->fn(t);
-    }
-    return any;
-}
-
-static bool run_events(struct loop *l)
-{
-    int n = epoll_wait(l->epfd, l->events, LOOP_EVENTS, 0);
-    l->nevents = MAX(n, 0);
-    for (l->event = 0; l->event < l->nevents; l->event++) {
-        struct watch *w = l->events[l->event].data.ptr;
-        if (w)
-            w->fn(w, l->events[l->event].events);
-    }
-    l->nevents = l->event = 0;
-    return n > 0;
-}
-
-static bool run_timers(struct loop *l)
-{
-    bool any = false;
-    for (unsigned i = 0; l->timers && l->timers->at <= loop_now(l) && i < 1000; i++) {
-        struct timer *t = l->timers;
-        timers_remove(&l->timers, t);
-        t->at = 0;
-        t->fn(t);
-        any = true;
-    }
-    return any;
-}
-
-static bool run_deferred(struct loop *l)
-{
-    bool any = l->deferred != NULL;
-    while (l->deferred) {
-        struct task *t = l->deferred;
-        l->deferred = t->next;
-        if (!l->deferred)
-            l->deferred_end = &l->deferred;
-        t->fn(t);
-    }
-    return any;
-}
-
 void fuzz_turn(uint64_t ns)
 {
-    struct loop *l = fuzz.loop;
-    atomic_store(&l->now, loop_now(l) + ns + 1);
-    for (int i = 0; i < 100; i++) {
-        bool any = run_events(l);
-        any |= run_posted(l);
-        any |= run_timers(l);
-        any |= run_deferred(l);
-        if (!any)
-            break;
-    }
+    turn(fuzz.loop, ns);
 }
-
-/* --- The server. */
 
 static void start(void)
 {
-    struct fs_config fc = {.loop = NULL};
+    struct fs_config fc = {0};
     log_init(2, LOG_ERROR);
     log_threshold = LOG_ERROR;
-    if (loop_create(&fuzz.loop) < 0)
-        abort();
+    fuzz.loop = turn_loop();
     fc.loop = fuzz.loop;
     co_policy_default(&fc.lock);
     if (fs_create(&fc, &fuzz.fs) != ST_OK)

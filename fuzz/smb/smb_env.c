@@ -1,6 +1,6 @@
 /* smb_env.c - see smb_env.h. */
 #include "smb_env.h"
-#include "net/internal.h"
+#include "../turn.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,95 +9,16 @@
 
 struct env env;
 
-/* --- Time: one clock for loop and engine (the linker puts this in clock_now()'s place). */
-static uint64_t now = 1000 * NSEC_PER_SEC;
-
-uint64_t __wrap_clock_now(void);
-uint64_t __wrap_clock_now(void)
-{
-    return now;
-}
-
-/* --- The loop. */
-static bool run_posted(struct loop *l)
-{
-    struct task *newest = atomic_exchange(&l->posted, NULL), *t = NULL;
-    while (newest) { /* oldest first */
-        struct task *next = newest->next;
-        newest->next = t;
-        t = newest;
-        newest = next;
-    }
-    bool any = t != NULL;
-    for (struct task *next; t; t = next) {
-        next = t->next;
-        t->fn(t);
-    }
-    return any;
-}
-
-static bool run_events(struct loop *l)
-{
-    int n = epoll_wait(l->epfd, l->events, LOOP_EVENTS, 0);
-    l->nevents = MAX(n, 0);
-    for (l->event = 0; l->event < l->nevents; l->event++) {
-        struct watch *w = l->events[l->event].data.ptr;
-        if (w)
-            w->fn(w, l->events[l->event].events);
-    }
-    l->nevents = l->event = 0;
-    return n > 0;
-}
-
-static bool run_timers(struct loop *l)
-{
-    bool any = false;
-    for (unsigned i = 0; l->timers && l->timers->at <= loop_now(l) && i < 1000; i++) {
-        struct timer *t = l->timers;
-        timers_remove(&l->timers, t);
-        t->at = 0;
-        t->fn(t);
-        any = true;
-    }
-    return any;
-}
-
-static bool run_deferred(struct loop *l)
-{
-    bool any = l->deferred != NULL;
-    while (l->deferred) {
-        struct task *t = l->deferred;
-        l->deferred = t->next;
-        if (!l->deferred)
-            l->deferred_end = &l->deferred;
-        t->fn(t);
-    }
-    return any;
-}
-
 void env_turn(uint64_t ns)
 {
-    struct loop *l = env.loop;
-    now += ns + 1;
-    atomic_store(&l->now, now);
-    for (int i = 0; i < 200; i++) {
-        bool any = run_events(l);
-        any |= run_posted(l);
-        any |= run_timers(l);
-        any |= run_deferred(l);
-        if (!any)
-            break;
-    }
+    turn(env.loop, ns);
 }
 
-/* --- The server. */
 static void start(void)
 {
     struct fs_config fc = {0};
     log_init(2, LOG_ERROR);
-    if (loop_create(&env.loop) < 0)
-        abort();
-    atomic_store(&env.loop->now, now);
+    env.loop = turn_loop();
     fc.loop = env.loop;
     co_policy_default(&fc.lock);
     if (fs_create(&fc, &env.fs) != ST_OK)
