@@ -154,7 +154,7 @@ bool world_reset(struct world *w)
     } while (0)
 
 struct all_ranges {
-    const struct range *r[64];
+    const struct range *r[1024];
     size_t n;
 };
 static bool collect(void *arg, const struct range *r)
