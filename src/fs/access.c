@@ -7,7 +7,7 @@
  *
  * Then the exceptions: a UNIX caller's owner may always read and write data of a file, because UNIX checks at open()
  * and NFSv3 has none; who may execute a file may read it, because that is how a client runs it. An SMB caller may
- * execute what it may read: there, programs are not marked by mode. DOS read-only refuses SMB's writes. */
+ * execute what mode bits let it read: it marks no programs by mode. DOS read-only refuses SMB's writes. */
 #include "internal.h"
 
 #define READ_RIGHTS (FS_READ_DATA | FS_READ_EA)
@@ -106,14 +106,15 @@ static uint32_t rights_of(struct fs_req *q, struct st_node *n, const struct st_a
 {
     const struct fs_cred *c = fs_cred_of(q);
     uint32_t rights = 0;
-    if (c->superuser)
+    if (c->superuser) {
         rights = superuser_rights(q, a);
-    else if (!fs_sd_rights(q, n, a, &rights))
+    } else if (!fs_sd_rights(q, n, a, &rights)) {
         rights = mode_rights(c, a);
+        if (!q->posix && a->type == ST_REG && rights & FS_READ_DATA)
+            rights |= FS_EXECUTE;
+    }
     if (q->posix)
         return rights;
-    if (a->type == ST_REG && rights & FS_READ_DATA)
-        rights |= FS_EXECUTE;
     if (rights & (FS_WRITE_DATA | FS_APPEND_DATA) && dos_read_only(n, a))
         rights &= ~(uint32_t)(FS_WRITE_DATA | FS_APPEND_DATA);
     return rights;

@@ -59,9 +59,12 @@ static enum st through_memory(struct fs_req *q, struct copy *c)
     if (c->dst->stream)
         return fs_stream_write(q, c->dst, c->doff, buf, got);
     struct iovec iov = {buf, got};
+    struct fs_times times;
     size_t wrote;
     fsn_lock_all(&c->dst->node, 1);
+    fs_times_begin(&times, c->dst);
     st = c->dst->node->store->ops->write(c->dst->node, c->doff, &iov, 1, 0, &wrote);
+    fs_times_end(&times);
     fsn_unlock_all(&c->dst->node, 1);
     return st;
 }
@@ -77,8 +80,10 @@ static enum st act(struct fs_req *q, struct copy *c)
     fsn_lock_all(both, 2);
     bool known = ops->getattr(n, &before) == ST_OK;
     enum st st = ops->copy(c->src->node, c->soff, n, c->doff, c->len, c->clone, &c->done);
-    if (known && ops->getattr(n, &after) == ST_OK)
+    if (known && ops->getattr(n, &after) == ST_OK) {
+        fs_times_put_back(n, fs_times_kept(c->dst), &before, &after);
         fsn_carry(n, &before.ctime, &after.ctime);
+    }
     fsn_unlock_all(both, 2);
     return st;
 }

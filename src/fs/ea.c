@@ -177,8 +177,11 @@ enum st fs_ea_set(struct fs_req *q, struct fs_open *o, const struct fs_ea *ea, s
     st = fs_gate(q, asks, nasks);
     if (st != ST_OK)
         return st;
+    struct fs_times times;
     fsn_lock_all(&o->node, 1);
+    fs_times_begin(&times, o);
     st = fs_eas_write(o->node, ea, n);
+    fs_times_end(&times);
     fsn_unlock_all(&o->node, 1);
     if (st == ST_OK)
         fs_tell_node(q, o->node, o, FS_CHANGE_EA);

@@ -99,7 +99,7 @@ void fs_casemap_free(struct fsn *f); /* of a directory whose node goes away */
 /* --- metadata in extended attributes (winmeta.c): loads fsn's cache for the node as seen in `a`. */
 enum st fs_meta_load(struct st_node *n, const struct st_attr *a);
 enum st fs_meta_store(struct st_node *n, const uint32_t *dos, const struct timespec *create); /* NULL: unchanged */
-/* ChangeTime as a client set it, seen with the ctime that the object has now. */
+/* ChangeTime as a client set it, seen with the ctime that the object has now; as it was shown before a change. */
 void fs_meta_change_kept(struct st_node *n, const struct timespec *before, const struct timespec *after);
 void fs_meta_change_time(struct st_node *n, const struct timespec *ctime, const struct timespec *change);
 void fs_attr_fill(struct st_node *n, const struct st_attr *st, struct fs_attr *ret);
@@ -136,10 +136,25 @@ struct fs_open_priv {
     uint64_t link_id;         /* fs_link_id(dir, name) */
     bool delete_on_close;     /* FS_DELETE_ON_CLOSE: becomes the link's disposition when this open is closed */
     bool closed, posix_delete;  /* posix_delete: the name goes with this open, whoever else has one */
-    _Atomic bool keeps_change; /* ChangeTime was set through it: what it does later leaves that alone ([MS-FSA] 2.1.1.6) */
+    _Atomic uint8_t keeps;    /* FS_TIME_*: what it does leaves these times alone (times.c) */
     struct fs_search *search;
     struct fs_watch *watch;
 };
+/* Times that stand still (times.c): what o, which may be NULL, keeps; and, with the node's lock and after a change, putting
+ * that back as it was in `before`. `after` is brought up to date. fs_times_begin() and fs_times_end() are for changes that
+ * look at no attributes themselves. */
+static inline unsigned fs_times_kept(const struct fs_open *o)
+{
+    return o ? atomic_load_explicit(&o->priv->keeps, memory_order_relaxed) : 0;
+}
+void fs_times_put_back(struct st_node *n, unsigned keep, const struct st_attr *before, struct st_attr *after);
+struct fs_times {
+    struct st_node *node;
+    unsigned keep;
+    struct st_attr before;
+};
+void fs_times_begin(struct fs_times *t, struct fs_open *o);
+void fs_times_end(struct fs_times *t);
 /* Key of data I/O, locks and leases through the open: the file's own, or the stream's. */
 static inline struct co_key fs_open_key(const struct fs_open *o)
 {

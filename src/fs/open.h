@@ -73,6 +73,9 @@ void fs_open_unref(struct fs_open *o);
 enum st fs_open_path(struct fs_req *q, struct fs_open *o, char **ret);
 enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix); /* FileDispositionInformation */
 bool fs_is_delete_pending(struct fs_open *o);
+/* Write and change time stand still, or move again, with what is done through this open. Setting one stops it too. */
+enum { FS_TIME_WRITE = 1, FS_TIME_CHANGE = 2 };
+void fs_open_freeze(struct fs_open *o, unsigned freeze, unsigned thaw);
 enum st fs_open_attr(struct fs_req *q, struct fs_open *o, struct fs_attr *ret); /* of the stream when it is one */
 
 /* Case-insensitive resolution of a directory path + last name, for rename and link targets: *ret_dir is a reference,

@@ -118,9 +118,10 @@ static enum st gate(struct fs_req *q, const struct move *m)
     size_t n = 2;
     if (m->ddir != m->sdir)
         asks[n++] = fs_ask(m->ddir, CO_CHILD);
-    if (m->o) { /* [MS-FSA] 2.1.5.15.12: it opens the target's directory, and does not share it for deletion */
+    if (m->o) { /* [MS-FSA] 2.1.5.15.12: it opens the target's directory to add to it, not shared for deletion */
         asks[n] = fs_ask(m->ddir, CO_OPEN);
         asks[n].flags |= CO_NO_HOLD | CO_DIRECTORY;
+        asks[n].access = CO_ACC_WRITE;
         asks[n++].deny = CO_ACC_DELETE;
     }
     if (m->victim) {

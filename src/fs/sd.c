@@ -172,12 +172,15 @@ static enum st prepare(struct fs_req *q, struct st_node *n, struct fs_open *o, u
     return sd_emit(q->arena, &sd, &c->sd, &c->nsd);
 }
 
-static enum st act(struct st_node *n, const struct change *c)
+static enum st act(struct st_node *n, struct fs_open *o, const struct change *c)
 {
+    struct fs_times times;
     fsn_lock_all(&n, 1);
+    fs_times_begin(&times, o);
     enum st st = c->set ? n->store->ops->setattr(n, c->set, &c->a) : ST_OK;
     if (st == ST_OK)
         st = sd_save(n, c->sd, c->nsd);
+    fs_times_end(&times);
     fsn_unlock_all(&n, 1);
     return st;
 }
@@ -200,7 +203,7 @@ enum st fs_sd_set(struct fs_req *q, struct st_node *n, struct fs_open *o, uint32
     st = fs_gate(q, asks, nasks);
     if (st != ST_OK)
         return st;
-    st = act(n, &c);
+    st = act(n, o, &c);
     if (st == ST_OK)
         fs_tell_node(q, n, o, FS_CHANGE_SECURITY);
     fs_leave(q);

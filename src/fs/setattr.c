@@ -140,14 +140,15 @@ static enum st set_alloc(const struct change *c)
     return st == ST_NOTSUP ? ST_OK : st;
 }
 
-static void change_time(const struct change *c, const struct st_attr *post)
+/* What is set stays as it was set; reserving space is no writing. */
+static void settle_times(const struct change *c, struct st_attr *post)
 {
-    if (c->sa->set & FS_SET_CHANGE) {
+    bool reserves = c->sa->set & FS_SET_ALLOC && c->sa->alloc >= c->pre.size;
+    unsigned given = (c->sa->set & ST_SET_MTIME ? FS_TIME_WRITE : 0) | (c->sa->set & FS_SET_CHANGE ? FS_TIME_CHANGE : 0);
+    fs_open_freeze(c->o, given, 0);
+    fs_times_put_back(c->n, (fs_times_kept(c->o) | (reserves ? FS_TIME_WRITE : 0)) & ~given, &c->pre, post);
+    if (given & FS_TIME_CHANGE)
         fs_meta_change_time(c->n, &post->ctime, &c->sa->change);
-        c->o->priv->keeps_change = true;
-    } else if (c->o->priv->keeps_change) {
-        fs_meta_change_kept(c->n, &c->pre.ctime, &post->ctime);
-    }
 }
 
 static enum st act_locked(struct fs_req *q, struct change *c, bool *ret_moved)
@@ -180,9 +181,9 @@ static enum st act_locked(struct fs_req *q, struct change *c, bool *ret_moved)
     if (st == ST_OK && meta)
         st = fs_meta_store(c->n, sa->set & FS_SET_DOS ? &sa->dos : NULL, sa->set & FS_SET_CREATE ? &sa->create : NULL);
     if (ops->getattr(c->n, &post) == ST_OK) {
-        fs_wcc_post(c->wcc, &post);
         if (st == ST_OK && c->o)
-            change_time(c, &post);
+            settle_times(c, &post);
+        fs_wcc_post(c->wcc, &post);
         if (!meta && !(set & (ST_SET_MODE | ST_SET_UID | ST_SET_GID)))
             fsn_carry(c->n, &c->pre.ctime, &post.ctime);
     } else if (c->wcc) {

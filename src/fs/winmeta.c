@@ -236,8 +236,10 @@ void fs_meta_change_kept(struct st_node *n, const struct timespec *before, const
     if (!f)
         return;
     pthread_mutex_lock(&f->meta_lock);
-    if (f->has_change && timespec_same(&f->change_ctime, before))
-        f->change_ctime = *after;
+    if (!f->has_change || !timespec_same(&f->change_ctime, before))
+        f->change = *before;
+    f->has_change = true;
+    f->change_ctime = *after;
     pthread_mutex_unlock(&f->meta_lock);
 }
 

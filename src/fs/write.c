@@ -74,6 +74,7 @@ static enum st act_locked(struct fs_req *q, struct write *w, bool *ret_moved)
     st = ops->write(w->n, w->off, &iov, 1, 0, &wrote);
     struct st_attr post;
     if (ops->getattr(w->n, &post) == ST_OK) {
+        fs_times_put_back(w->n, fs_times_kept(w->o), &w->pre, &post);
         fs_wcc_post(w->wcc, &post);
         fsn_carry(w->n, &w->pre.ctime, &post.ctime);
         w->told = FS_CHANGE_LAST_WRITE | (post.size != w->pre.size ? FS_CHANGE_SIZE : 0);

@@ -20,8 +20,9 @@ static enum st write_zeroes(struct fs_req *q, struct st_node *n, uint64_t off, u
 }
 
 /* With the node's lock. */
-static enum st zero_file(struct fs_req *q, struct st_node *n, uint64_t off, uint64_t end)
+static enum st zero_file(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t end)
 {
+    struct st_node *n = o->node;
     const struct store_ops *ops = n->store->ops;
     struct st_attr before, after;
     struct fs_attr shown;
@@ -33,8 +34,10 @@ static enum st zero_file(struct fs_req *q, struct st_node *n, uint64_t off, uint
     st = ops->allocate(n, off, end - off, shown.dos & FS_DOS_SPARSE ? ST_PUNCH : ST_ZERO);
     if (st == ST_NOTSUP)
         st = write_zeroes(q, n, off, end - off);
-    if (ops->getattr(n, &after) == ST_OK)
+    if (ops->getattr(n, &after) == ST_OK) {
+        fs_times_put_back(n, fs_times_kept(o), &before, &after);
         fsn_carry(n, &before.ctime, &after.ctime);
+    }
     return st;
 }
 
@@ -74,7 +77,7 @@ enum st fs_zero(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t end)
         st = zero_stream(q, o, off, end);
     } else {
         fsn_lock_all(&n, 1);
-        st = zero_file(q, n, off, end);
+        st = zero_file(q, o, off, end);
         fsn_unlock_all(&n, 1);
     }
     if (st == ST_OK)
@@ -99,8 +102,11 @@ enum st fs_set_sparse(struct fs_req *q, struct fs_open *o, bool on)
     st = fs_gate(q, asks, 1 + fs_parent_ask(q, o->node, o, &asks[1]));
     if (st != ST_OK)
         return st;
+    struct fs_times times;
     fsn_lock_all(&o->node, 1);
+    fs_times_begin(&times, o);
     st = fs_meta_sparse(o->node, on);
+    fs_times_end(&times);
     fsn_unlock_all(&o->node, 1);
     if (st == ST_OK)
         fs_tell_node(q, o->node, o, FS_CHANGE_ATTRIBUTES);

@@ -44,9 +44,11 @@ static uint32_t set_basic(struct smb_req *r, struct smb_set *s)
         sa.set |= FS_SET_DOS;
         sa.dos = attributes & ATTRIBUTES_SETTABLE;
     }
-    if (!sa.set)
-        return STATUS_SUCCESS;
-    return smb_status(fs_setattr(&r->fs, o->node, o, &sa, NULL));
+    enum st st = sa.set ? fs_setattr(&r->fs, o->node, o, &sa, NULL) : ST_OK;
+    if (st == ST_OK)
+        fs_open_freeze(o, (write == TIME_FREEZE ? FS_TIME_WRITE : 0) | (change == TIME_FREEZE ? FS_TIME_CHANGE : 0),
+                       (write == TIME_THAW ? FS_TIME_WRITE : 0) | (change == TIME_THAW ? FS_TIME_CHANGE : 0));
+    return smb_status(st);
 }
 
 /* 2.4.11 FileDispositionInformation */

@@ -100,6 +100,60 @@ static void sparse(void **state)
     close_open(&a, o);
 }
 
+static struct fs_attr seen(struct fs_open *o)
+{
+    struct fs_attr at_;
+    assert_st(fs_open_attr(&a.c.q, o, &at_), ST_OK);
+    return at_;
+}
+
+static void times_stand_still(void **state)
+{
+    static const struct fs_setattr set = {.set = ST_SET_MTIME | FS_SET_CHANGE, .a.mtime.tv_sec = 2000000000,
+                                          .change.tv_sec = 1900000000};
+    struct fs_setattr grow = {.set = ST_SET_SIZE, .a.size = 90}, reserve = {.set = FS_SET_ALLOC, .alloc = 1 << 20};
+    struct fs_open *mine = must_open(&a, "t", RW, FS_CREATE), *other = must_open(&b, "t", RW, FS_OPEN);
+    struct fs_open *src = must_open(&a, "t2", RW, FS_CREATE);
+    struct fs_ea ea = {.name = "E", .nname = 1, .value = (const uint8_t *)"v", .nvalue = 1};
+    uint64_t n;
+    wr(src, 0, "source", 6);
+    wr(mine, 0, "1", 1);
+    assert_st(RUN(&a.c, fs_setattr(&a.c.q, mine->node, mine, &set, NULL)), ST_OK);
+    wr(mine, 0, "written behind it", 17);
+    assert_st(RUN(&a.c, fs_setattr(&a.c.q, mine->node, mine, &grow, NULL)), ST_OK);
+    assert_st(RUN(&a.c, fs_setattr(&a.c.q, mine->node, mine, &reserve, NULL)), ST_OK);
+    assert_st(RUN(&a.c, fs_zero(&a.c.q, mine, 0, 5)), ST_OK);
+    assert_st(RUN(&a.c, fs_copy(&a.c.q, src, 0, mine, 20, 6, false, &n)), ST_OK);
+    assert_st(RUN(&a.c, fs_ea_set(&a.c.q, mine, &ea, 1)), ST_OK);
+    assert_st(RUN(&a.c, fs_set_sparse(&a.c.q, mine, true)), ST_OK);
+    struct fs_attr at_ = seen(mine), later;
+    assert_int_equal(at_.st.mtime.tv_sec, 2000000000);
+    assert_int_equal(at_.change.tv_sec, 1900000000);
+    assert_true(at_.st.ctime.tv_sec != 1900000000); /* what NFS clients go by */
+    /* Space reserved by anybody is nothing written; a byte is. */
+    reserve.alloc = 2 << 20;
+    assert_st(RUN(&b.c, fs_setattr(&b.c.q, other->node, other, &reserve, NULL)), ST_OK);
+    assert_int_equal(seen(mine).st.mtime.tv_sec, 2000000000);
+    assert_st(RUN(&b.c, fs_write(&b.c.q, other->node, other, 0, "b", 1, FS_UNSTABLE, NULL)), ST_OK);
+    at_ = seen(mine);
+    assert_true(at_.st.mtime.tv_sec != 2000000000 && at_.change.tv_sec != 1900000000);
+    wr(mine, 0, "a", 1); /* still keeps it, as the other left it */
+    later = seen(mine);
+    assert_true(timespec_same(&later.st.mtime, &at_.st.mtime) && timespec_same(&later.change, &at_.change));
+    fs_open_freeze(other, FS_TIME_WRITE, 0);
+    assert_st(RUN(&b.c, fs_write(&b.c.q, other->node, other, 0, "b", 1, FS_UNSTABLE, NULL)), ST_OK);
+    later = seen(mine);
+    assert_true(timespec_same(&later.st.mtime, &at_.st.mtime));
+    assert_st(RUN(&a.c, fs_setattr(&a.c.q, mine->node, mine, &set, NULL)), ST_OK);
+    fs_open_freeze(mine, 0, FS_TIME_WRITE | FS_TIME_CHANGE);
+    wr(mine, 0, "c", 1);
+    at_ = seen(mine);
+    assert_true(at_.st.mtime.tv_sec != 2000000000 && at_.change.tv_sec != 1900000000);
+    close_open(&a, mine);
+    close_open(&b, other);
+    close_open(&a, src);
+}
+
 static void symlinks(void **state)
 {
     struct fs_open *o = must_open(&a, "link", FS_WRITE_ATTRIBUTES | FS_WRITE_DATA, FS_CREATE);
@@ -126,6 +180,7 @@ int main(void)
 {
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
-    const struct CMUnitTest tests[] = {BOTH(copying), BOTH(sparse), BOTH(symlinks)};
+    const struct CMUnitTest tests[] = {BOTH(copying), BOTH(sparse), BOTH(symlinks),
+                                      BOTH(times_stand_still)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

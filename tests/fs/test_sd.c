@@ -163,6 +163,7 @@ static void set_and_get(void **state)
     assert_st(RUN(&a.c, fs_sd_set(&a.c.q, o->node, o, FS_SEC_OWNER | FS_SEC_GROUP | FS_SEC_DACL, p, n)), ST_OK);
     assert_st(touch(&u, "f", FS_WRITE_DATA, SHARE_ALL, FS_OPEN, 0), ST_OK);
     assert_st(touch(&u, "f", FS_DELETE_CHILD, SHARE_ALL, FS_OPEN, 0), ST_ACCESS);
+    assert_st(touch(&u, "f", FS_EXECUTE, SHARE_ALL, FS_OPEN, 0), ST_ACCESS); /* reading is not running, here */
     struct st_attr at_ = attr_of(o->node);
     assert_int_equal(at_.mode, 0444);
     assert_int_equal(at_.uid, 1000);

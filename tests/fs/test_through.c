@@ -23,15 +23,21 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct fs_open *opened(const char *path, uint32_t access, enum fs_disposition how, uint32_t options)
+static struct fs_open *opened_with(const char *path, uint32_t access, uint32_t share, enum fs_disposition how,
+                                   uint32_t options)
 {
     struct fs_open_args a = {.base = w.root, .path = path, .npath = strlen(path), .access = access, .disposition = how,
-                             .share = FS_SHARE_READ | FS_SHARE_WRITE | FS_SHARE_DELETE, .options = options};
+                             .share = share, .options = options};
     struct fs_open_result r = {0};
     ann.party.open = ++opens;
     memset(ann.party.lease, 0, sizeof ann.party.lease);
     assert_st(RUN(&ann, fs_open(&ann.q, &a, &r)), ST_OK);
     return r.open;
+}
+
+static struct fs_open *opened(const char *path, uint32_t access, enum fs_disposition how, uint32_t options)
+{
+    return opened_with(path, access, FS_SHARE_READ | FS_SHARE_WRITE | FS_SHARE_DELETE, how, options);
 }
 
 static void closed(struct fs_open *o)
@@ -129,6 +135,12 @@ static void renames(void **state)
     assert_st(moves(o, w.root, "moved", true), ST_ACCESS); /* no directory is replaced */
     assert_st(moves(o, dir->node, "c", false), ST_SHARE_CONFLICT); /* into one that somebody may delete */
     closed(dir);
+    /* Nor into one that is read by somebody who shares it with nobody; who looks at attributes is no matter. */
+    for (unsigned i = 0; i < 2; i++) {
+        dir = opened_with("moved", i ? FS_READ_ATTRIBUTES : FS_READ_DATA, 0, FS_OPEN, FS_DIRECTORY_FILE);
+        assert_st(moves(o, dir->node, i ? "d" : "c", false), i ? ST_OK : ST_SHARE_CONFLICT);
+        closed(dir);
+    }
     dir = opened("moved", FS_READ_DATA, FS_OPEN, FS_DIRECTORY_FILE);
     assert_st(moves(o, dir->node, "c", false), ST_OK);
     assert_st(RUN(&ann, fs_open_path(&ann.q, o, &path)), ST_OK);
