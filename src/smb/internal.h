@@ -105,7 +105,7 @@ struct smb_session *smb_session_new(struct smb_conn *c); /* in the table, with a
 struct smb_session *smb_session_get(struct smb_server *srv, uint64_t id); /* reference or NULL */
 struct smb_session *smb_session_ref(struct smb_session *s);
 void smb_session_unref(struct smb_session *s);
-/* Ends it: out of the table, trees gone, opens closed on the pool, requests that wait on `c` answered. Any thread. */
+/* Ends it: out of the table, trees gone, opens closed: many of them later, on the pool. Any thread. */
 void smb_session_end(struct smb_session *s);
 /* Closes its opens (of one tree, or all); may block. */
 void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree);

@@ -5,6 +5,8 @@
  * and belongs to that connection's loop. Lock order: srv->lock, session->lock, open->lock. */
 #include "internal.h"
 
+#define CLOSED_AT_ONCE 64
+
 struct smb_session *smb_session_ref(struct smb_session *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
@@ -90,9 +92,9 @@ struct smb_session *smb_session_new(struct smb_conn *c)
 }
 
 /* One at a time, so that nobody's list is walked while closing, which takes other locks and may take time. */
-void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree)
+static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_t max)
 {
-    for (;;) {
+    for (; max; max--) {
         struct smb_open *o, *found = NULL;
         pthread_mutex_lock(&s->lock);
         list_each(o, &s->opens, in_session)
@@ -103,10 +105,16 @@ void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree)
             }
         pthread_mutex_unlock(&s->lock);
         if (!found)
-            return;
+            return true;
         smb_open_close(NULL, found, NULL);
         smb_open_unref(found);
     }
+    return false;
+}
+
+void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree)
+{
+    close_some(s, tree, SIZE_MAX);
 }
 
 static void teardown(struct task *t)
@@ -126,12 +134,10 @@ void smb_session_end(struct smb_session *s)
     hash_remove(&srv->sessions, &s->by_id);
     srv->nsessions--;
     pthread_rwlock_unlock(&srv->lock);
-    /* The table's reference goes with the task. */
+    /* The table's reference goes with the task. A client that comes back finds nothing of what it had open, unless that
+     * is so much that closing it would hold up the loop. */
     s->teardown.fn = teardown;
-    pthread_mutex_lock(&s->lock);
-    bool empty = list_empty(&s->opens) && list_empty(&s->trees);
-    pthread_mutex_unlock(&s->lock);
-    if (empty)
+    if (close_some(s, NULL, CLOSED_AT_ONCE))
         teardown(&s->teardown);
     else
         smb_run_blocking(srv, &s->teardown);

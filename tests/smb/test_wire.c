@@ -183,6 +183,30 @@ static void signatures(void **state)
     client_close(&c);
 }
 
+/* [MS-SMB2] 3.3.5.5.3: who logs on again in the place of a lost session finds nothing of it open. */
+static void replaced(void **state)
+{
+    struct client lost, c;
+    uint64_t id[2];
+    for (unsigned i = 0; i < 20; i++) {
+        client_ready(&lost, &w, SMB_3_1_1);
+        client_put_create(&lost, "mine alone", false);
+        put_le32(lost.out + lost.header + SMB2_HEADER + 32, 0); /* ShareAccess */
+        assert_true(client_call(&lost));
+        assert_int_equal(lost.status, STATUS_SUCCESS);
+        client_open(&c, &w);
+        assert_int_equal(client_negotiate(&c, SMB_3_1_1), STATUS_SUCCESS);
+        c.credits = 10;
+        c.previous = lost.session;
+        assert_int_equal(client_logon(&c, "ann", "secret"), STATUS_SUCCESS);
+        c.sign = true;
+        assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
+        assert_int_equal(client_create(&c, "mine alone", false, id), STATUS_SUCCESS);
+        client_close(&c);
+        client_close(&lost);
+    }
+}
+
 static void message_ids(void **state)
 {
     struct client c;
@@ -412,7 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_dialects), cmocka_unit_test(negotiation), cmocka_unit_test(contexts), cmocka_unit_test(smb1),
-        cmocka_unit_test(logons), cmocka_unit_test(signatures), cmocka_unit_test(message_ids), cmocka_unit_test(chains),
+        cmocka_unit_test(logons), cmocka_unit_test(signatures), cmocka_unit_test(replaced), cmocka_unit_test(message_ids), cmocka_unit_test(chains),
         cmocka_unit_test(waiting), cmocka_unit_test(garbage), cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, start, stop);

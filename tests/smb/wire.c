@@ -296,7 +296,7 @@ static bool setup_call(struct client *c, const uint8_t *token, size_t n)
     client_u64(c, 0);
     client_u16(c, SMB2_HEADER + 24);
     client_u16(c, (uint16_t)n);
-    client_u64(c, 0);
+    client_u64(c, c->previous);
     client_put(c, token, n);
     preauth_out(c);
     if (!client_call(c))

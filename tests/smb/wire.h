@@ -22,6 +22,7 @@ struct client {
     int fd;
     uint16_t dialect;
     uint64_t mid, session;
+    uint64_t previous;         /* session that a logon replaces */
     uint32_t tree;
     uint16_t charge, credits;  /* of the next request; credits asked for */
     uint32_t flags;            /* ORed into the next requests' headers */
