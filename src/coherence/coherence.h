@@ -77,7 +77,8 @@ enum {
     CO_RECLAIM = 1 << 2,    /* CO_LOCK, CO_OPEN */
     CO_ADVISORY = 1 << 3,   /* CO_READ/WRITE/RESIZE: POSIX-flavour ranges and shares do not bind it (NFSv3 I/O) */
     CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes; both 0: everything */
-    CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN without data or delete access: breaks nothing, conflicts with nothing */
+    CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN that looks at attributes at most: breaks nothing, nobody's rights shrink */
+    CO_CONTROL = 1 << 11,   /* with CO_ATTR_ONLY: the security descriptor too, which oplocks (not leases) give way to */
     CO_ZERO_LEN = 1 << 6,   /* CO_LOCK: Windows zero-length range at first (last is ignored) */
     CO_NO_HOLD = 1 << 7,    /* CO_OPEN: only check the share modes */
     CO_DIRECTORY = 1 << 8,  /* the file is a directory */

@@ -173,7 +173,8 @@ static void lease_join(struct lease *l, struct share *s)
     list_append(&l->shares, &s->of_lease);
 }
 
-/* Rights only grow here, and only when the new ones contain the old ([MS-SMB2] 3.3.5.9.8). */
+/* Rights only grow here, and only when the new ones contain the old ([MS-SMB2] 3.3.5.9.8); who has some already gets
+ * all that it asks for now or keeps what it has. */
 static uint8_t lease_grant(struct co *co, struct file *f, struct share *s, const struct grant *g, uint8_t want,
                            uint16_t epoch, struct lease **ret)
 {
@@ -195,7 +196,7 @@ static uint8_t lease_grant(struct co *co, struct file *f, struct share *s, const
             return 0;
     }
     lease_join(own, s);
-    if ((bits & own->granted) == own->granted && bits != own->granted) {
+    if ((bits & own->granted) == own->granted && bits != own->granted && (!own->granted || bits == want)) {
         own->granted = own->to = own->floor = bits;
         own->since = g->now;
         own->epoch++;

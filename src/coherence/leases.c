@@ -90,8 +90,9 @@ static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now,
     bool persistent, ack = rule_needs_ack(l->kind, l->granted);
     if (lease_disconnected(l, &persistent) && !persistent)
         return lease_lower_orphan(co, l, to, now, out);
+    l->epoch += !l->cascade; /* all steps of a cascade are one change, as Windows counts */
     struct co_event ev = {.kind = CO_EV_BREAK, .key = l->file->key, .party = l->party, .lease_kind = l->kind,
-                          .from = l->granted, .to = to, .epoch = ++l->epoch, .ack = ack};
+                          .from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
     if (!out_push(out, &ev)) {
         lease_revoke(co, l, now, out);
         return true;

@@ -24,6 +24,8 @@ const struct rule co_rules[RULE_MAX] = {
     [RULE_SETATTR]         = {"set attributes",       0,    0,    0,    0,            0,             RULE_NO_RANGE},
     [RULE_OPEN_ATTR]       = {"open for attributes",  0,    0,    0,    0,            0,             RULE_NO_RANGE,
                               .pending_denies = true},
+    [RULE_OPEN_CONTROL]    = {"open for security",    0,    CO_W, CO_W, CO_W,         0,             RULE_NO_RANGE,
+                              .pending_denies = true},
     [RULE_OPEN]            = {"open",                 CO_W, CO_W, CO_W, CO_W,         0,             RULE_NO_RANGE,
                               .pending_denies = true, .whole = true},
     [RULE_OPEN_OVERWRITE]  = {"open, overwriting",    RWH,  RWH,  RWH,  CO_W,         CO_ACC_WRITE,  RULE_WRITES,
@@ -62,7 +64,9 @@ enum rule_id rule_id_of(const struct co_policy *pol, const struct co_party *part
     case CO_FLUSH: return by_nobody(party) ? RULE_FLUSH_NOBODY : RULE_FLUSH;
     case CO_GETATTR: return pol->attr_lazy ? RULE_GETATTR_LAZY : RULE_GETATTR;
     case CO_OPEN:
-        return ask->flags & CO_OVERWRITE ? RULE_OPEN_OVERWRITE : ask->flags & CO_ATTR_ONLY ? RULE_OPEN_ATTR : RULE_OPEN;
+        if (ask->flags & CO_ATTR_ONLY)
+            return ask->flags & CO_CONTROL ? RULE_OPEN_CONTROL : RULE_OPEN_ATTR;
+        return ask->flags & CO_OVERWRITE ? RULE_OPEN_OVERWRITE : RULE_OPEN;
     case CO_LOCK:
         return ask->flags & CO_EXCLUSIVE || pol->lock_break_write ? RULE_LOCK_EXCLUSIVE : RULE_LOCK_SHARED;
     case CO_TEST: return pol->lock_break_write ? RULE_LOCK_EXCLUSIVE : RULE_TEST;

@@ -25,8 +25,8 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
     s->party = *p;
     s->name = ask->link;
     s->since = now;
-    s->access = ask->flags & CO_ATTR_ONLY ? 0 : ask->access;
-    s->deny = ask->flags & CO_ATTR_ONLY ? 0 : ask->deny;
+    s->access = ask->access;
+    s->deny = ask->deny;
     s->attr_only = ask->flags & CO_ATTR_ONLY;
     s->voided = false;
 }

@@ -13,6 +13,9 @@ static uint8_t sharing(uint32_t access)
            (access & (FS_WRITE_DATA | FS_APPEND_DATA) ? CO_ACC_WRITE : 0) | (access & FS_DELETE ? CO_ACC_DELETE : 0);
 }
 
+/* An open with these alone leaves every lease as it is; oplocks too, but for the security descriptor. */
+#define STAT_ACCESS (FS_READ_ATTRIBUTES | FS_WRITE_ATTRIBUTES | FS_READ_CONTROL | FS_SYNCHRONIZE)
+
 static uint8_t denied(uint32_t share)
 {
     return (share & FS_SHARE_READ ? 0 : CO_ACC_READ) | (share & FS_SHARE_WRITE ? 0 : CO_ACC_WRITE) |
@@ -32,23 +35,21 @@ struct co_ask open_ask(const struct opening *x, struct st_node *n)
     bool overwrites = open_truncates(x->a) && x->action != FS_CREATED;
     if (ask.access || overwrites)
         ask.deny = denied(x->a->share);
-    else
-        ask.flags |= CO_ATTR_ONLY;
     if (overwrites)
         ask.flags |= CO_OVERWRITE;
+    else if (!(x->granted & ~(uint32_t)STAT_ACCESS))
+        ask.flags |= CO_ATTR_ONLY | (x->granted & FS_READ_CONTROL ? CO_CONTROL : 0);
     return ask;
 }
 
 struct co_ask open_ask_base(const struct opening *x, struct st_node *n)
 {
     struct co_ask ask = fs_ask(n, CO_OPEN);
-    ask.access = ask.deny = 0;
-    ask.link = x->link;
+    ask.flags |= CO_ATTR_ONLY;
+    ask.access = 0;
     /* Who does not share a stream for deletion keeps the whole file ([MS-FSA] 2.1.5.1.2.2). */
-    if (x->a->share & FS_SHARE_DELETE)
-        ask.flags |= CO_ATTR_ONLY;
-    else
-        ask.deny = CO_ACC_DELETE;
+    ask.deny = x->a->share & FS_SHARE_DELETE ? 0 : CO_ACC_DELETE;
+    ask.link = x->link;
     return ask;
 }
 

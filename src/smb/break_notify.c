@@ -53,8 +53,10 @@ void smb_lease_join(struct smb_open *o)
         e->v2 = o->lease_v2;
         hash_insert(&srv->leases, &e->by_key, lease_hash(client, e->key));
     }
-    if (e)
+    if (e) {
         e->opens++;
+        o->lease_v2 = e->v2;
+    }
     o->lease = e; /* NULL: acknowledgements are refused, and the break ends by its timeout */
     pthread_rwlock_unlock(&srv->lock);
 }

@@ -280,6 +280,8 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->lease_v2 = s->cx.lease_version == 2;
     memcpy(o->lease_key, s->cx.lease_key, 16);
     smb_open_publish(o);
+    if (o->lease)
+        s->cx.lease_version = o->lease_v2 ? 2 : 1;
     create_encode(r, s, &res);
     if (r->out.bad) {
         smb_open_close(r, o, NULL);

@@ -35,6 +35,8 @@ static const struct row rows[] = {
     {"open", {.op = CO_OPEN, .access = CO_ACC_READ}, .windows = true, .cell = READ_CELLS},
     {"share", {.op = CO_OPEN, .access = CO_ACC_READ}, .cell = READ_CELLS},
     {"open for attributes", {.op = CO_OPEN, .flags = CO_ATTR_ONLY}, .windows = true, .cell = NO_CELLS},
+    {"open for security", {.op = CO_OPEN, .flags = CO_ATTR_ONLY | CO_CONTROL}, .windows = true,
+     .cell = {"-", "-", "-", "-", "-", "R A W", "R A W"}},
     {"lock exclusive", {.op = CO_LOCK, .flags = CO_EXCLUSIVE, .last = 9}, .cell = WRITE_CELLS},
     {"lock shared", {.op = CO_LOCK, .last = 9}, .cell = READ_CELLS},
     {"lock shared as write", {.op = CO_LOCK, .last = 9}, .lock_write = true, .cell = WRITE_CELLS},
