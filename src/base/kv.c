@@ -1,46 +1,19 @@
-/* kv.c - the state database on LMDB.
+/* kv.c - the state database on LMDB: opening it, its tables and its map, and reading. kv_write.c writes.
  *
  * LMDB wants its map resized only while this process has no transaction, and a named table opened by one transaction
- * at a time. So each call holds `lock` for reading, and growing the map or opening a table holds it for writing. One
- * flock() beside the database keeps a second server out. Commits are synchronous: what kv_put() said is on disk.
- * Knows nothing of what is stored. */
-#include "kv.h"
+ * at a time. So each transaction holds `lock` for reading, and growing the map or opening a table holds it for
+ * writing. One flock() beside the database keeps a second server out. Knows nothing of what is stored. */
+#include "kv_int.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #define KV_MAP_START (64ull << 20)
-#define KV_TABLES 64
 #define KV_READERS 512
-#define KV_NAME_MAX 64
 
-struct kv {
-    MDB_env *env;
-    int lock_fd;
-    pthread_rwlock_t lock;
-    unsigned ntables;
-    struct kv_table {
-        char name[KV_NAME_MAX];
-        MDB_dbi dbi;
-    } tables[KV_TABLES];
-};
-
-/* What one transaction does; returns an LMDB code or, from kv_each's callback, whatever stops it. */
-struct kv_call {
-    int (*fn)(struct kv_call *, MDB_txn *, MDB_dbi);
-    MDB_val key, val;
-    void **ret_val;
-    size_t *ret_n;
-    int (*each)(void *arg, const void *key, size_t nkey, const void *val, size_t n);
-    void *arg;
-    int stopped; /* what `each` returned */
-};
-
-static int kv_errno(int rc)
+int kv_errno(int rc)
 {
     switch (rc) {
     case MDB_SUCCESS:
@@ -115,6 +88,7 @@ int kv_open(const char *dir, struct kv **ret)
         return -ENOMEM;
     kv->lock_fd = -1;
     pthread_rwlock_init(&kv->lock, NULL);
+    kv_writer_init(kv);
     int r = *dir ? kv_mkdir(dir) : -EINVAL;
     if (r == 0)
         r = kv_lock(kv, dir);
@@ -136,10 +110,11 @@ void kv_close(struct kv *kv)
         mdb_env_close(kv->env);
     util_closep(&kv->lock_fd); /* last: it is what keeps others out */
     pthread_rwlock_destroy(&kv->lock);
+    kv_writer_done(kv);
     free(kv);
 }
 
-static bool kv_known_locked(const struct kv *kv, const char *name, MDB_dbi *ret)
+bool kv_known_locked(const struct kv *kv, const char *name, MDB_dbi *ret)
 {
     for (unsigned i = 0; i < kv->ntables; i++) {
         if (strcmp(kv->tables[i].name, name) == 0) {
@@ -189,46 +164,55 @@ static int kv_grow_locked(struct kv *kv, size_t seen)
     return rc;
 }
 
-static int kv_try(struct kv *kv, const char *table, bool write, struct kv_call *call, size_t *ret_map)
+int kv_prepare(struct kv *kv, const char *table, bool write, int rc, size_t map)
+{
+    bool full = rc == MDB_MAP_FULL;
+    if (rc != MDB_BAD_DBI && !full)
+        return rc;
+    pthread_rwlock_wrlock(&kv->lock);
+    if (!full)
+        rc = kv_learn_locked(kv, table, write);
+    if (full || rc == MDB_MAP_FULL)
+        rc = kv_grow_locked(kv, map);
+    pthread_rwlock_unlock(&kv->lock);
+    return rc == MDB_SUCCESS ? KV_AGAIN : rc;
+}
+
+/* What one reading transaction does; returns an LMDB code. */
+struct kv_call {
+    int (*fn)(struct kv_call *, MDB_txn *, MDB_dbi);
+    MDB_val key;
+    void **ret_val;
+    size_t *ret_n;
+    int (*each)(void *arg, const void *key, size_t nkey, const void *val, size_t n);
+    void *arg;
+    int stopped; /* what `each` returned */
+};
+
+static int kv_read_locked(struct kv *kv, const char *table, struct kv_call *call)
 {
     MDB_dbi dbi;
     MDB_txn *txn;
-    MDB_envinfo info;
     if (!kv_known_locked(kv, table, &dbi))
         return MDB_BAD_DBI;
-    int rc = mdb_env_info(kv->env, &info);
-    if (rc == MDB_SUCCESS)
-        rc = mdb_txn_begin(kv->env, NULL, write ? 0 : MDB_RDONLY, &txn);
-    if (rc != MDB_SUCCESS)
-        return rc;
-    *ret_map = info.me_mapsize;
-    rc = call->fn(call, txn, dbi);
-    if (rc != MDB_SUCCESS || !write) {
+    int rc = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+    if (rc == MDB_SUCCESS) {
+        rc = call->fn(call, txn, dbi);
         mdb_txn_abort(txn);
-        return rc;
     }
-    return mdb_txn_commit(txn);
+    return rc;
 }
 
-static int kv_run(struct kv *kv, const char *table, bool write, struct kv_call *call)
+static int kv_read(struct kv *kv, const char *table, struct kv_call *call)
 {
-    for (;;) {
-        size_t map = 0;
+    int rc;
+    do {
         pthread_rwlock_rdlock(&kv->lock);
-        int rc = kv_try(kv, table, write, call, &map);
+        rc = kv_read_locked(kv, table, call);
         pthread_rwlock_unlock(&kv->lock);
-        if (rc != MDB_BAD_DBI && rc != MDB_MAP_FULL)
-            return kv_errno(rc);
-        bool full = rc == MDB_MAP_FULL;
-        pthread_rwlock_wrlock(&kv->lock);
-        if (!full)
-            rc = kv_learn_locked(kv, table, write);
-        if (full || rc == MDB_MAP_FULL)
-            rc = kv_grow_locked(kv, map);
-        pthread_rwlock_unlock(&kv->lock);
-        if (rc != MDB_SUCCESS)
-            return kv_errno(rc);
-    }
+        rc = kv_prepare(kv, table, false, rc, 0);
+    } while (rc == KV_AGAIN);
+    return kv_errno(rc);
 }
 
 static int kv_get_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
@@ -247,16 +231,6 @@ static int kv_get_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
     return MDB_SUCCESS;
 }
 
-static int kv_put_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
-{
-    return mdb_put(txn, dbi, &c->key, &c->val, 0);
-}
-
-static int kv_del_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
-{
-    return mdb_del(txn, dbi, &c->key, NULL);
-}
-
 static int kv_each_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
 {
     MDB_cursor *cur;
@@ -273,35 +247,18 @@ static int kv_each_run(struct kv_call *c, MDB_txn *txn, MDB_dbi dbi)
     return rc == MDB_NOTFOUND ? MDB_SUCCESS : rc;
 }
 
-static MDB_val kv_val(const void *p, size_t n)
-{
-    return (MDB_val){.mv_size = n, .mv_data = (void *)(uintptr_t)p};
-}
-
 int kv_get(struct kv *kv, const char *table, const void *key, size_t nkey, void **ret_val, size_t *ret_n)
 {
     size_t n;
     struct kv_call c = {.fn = kv_get_run, .key = kv_val(key, nkey), .ret_val = ret_val, .ret_n = ret_n ? ret_n : &n};
-    return kv_run(kv, table, false, &c);
-}
-
-int kv_put(struct kv *kv, const char *table, const void *key, size_t nkey, const void *val, size_t n)
-{
-    struct kv_call c = {.fn = kv_put_run, .key = kv_val(key, nkey), .val = kv_val(val, n)};
-    return kv_run(kv, table, true, &c);
-}
-
-int kv_del(struct kv *kv, const char *table, const void *key, size_t nkey)
-{
-    struct kv_call c = {.fn = kv_del_run, .key = kv_val(key, nkey)};
-    return kv_run(kv, table, true, &c);
+    return kv_read(kv, table, &c);
 }
 
 int kv_each(struct kv *kv, const char *table,
             int (*fn)(void *arg, const void *key, size_t nkey, const void *val, size_t n), void *arg)
 {
     struct kv_call c = {.fn = kv_each_run, .each = fn, .arg = arg};
-    int r = kv_run(kv, table, false, &c);
+    int r = kv_read(kv, table, &c);
     if (r == -ENOENT)
         return 0; /* a table that nobody wrote to yet is empty */
     return r ? r : c.stopped;

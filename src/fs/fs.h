@@ -147,6 +147,6 @@ struct co_key fs_node_key(const struct st_node *n);
 uint64_t fs_node_id(const struct st_node *n); /* fileid */
 #define FS_HANDLE_MAX 64
 /* An authenticated handle, at most FS_HANDLE_MAX bytes (version, share id, store handle, SipHash). */
-enum st fs_handle(struct st_node *n, uint8_t out[FS_HANDLE_MAX], size_t *ret_n);
+enum st fs_handle(const struct fs_req *q, struct st_node *n, uint8_t out[FS_HANDLE_MAX], size_t *ret_n);
 /* ST_BADHANDLE: not made by this server. ST_STALE: object or share is gone. *ret_share: a reference. */
 enum st fs_from_handle(struct fs *fs, const uint8_t *h, size_t n, struct fs_share **ret_share, struct st_node **ret);

@@ -16,18 +16,28 @@
 #define HANDLE_TAG 8
 _Static_assert(HANDLE_HEAD + ST_HANDLE_MAX + HANDLE_TAG <= FS_HANDLE_MAX, "a handle fits NFS3_FHSIZE");
 
-enum st fs_handle(struct st_node *n, uint8_t out[FS_HANDLE_MAX], size_t *ret_n)
+/* The store's part is in its place. */
+static size_t seal(const struct fs_volume *v, uint8_t out[FS_HANDLE_MAX], size_t len)
 {
-    const struct fs_volume *v = fs_volume_of(n);
-    size_t len = 0;
-    enum st st = n->store->ops->handle(n, out + HANDLE_HEAD, &len);
-    if (st != ST_OK)
-        return st;
     put_be32(out, (uint32_t)HANDLE_VERSION << 24);
     put_be32(out + 4, v->id);
     put_be64(out + HANDLE_HEAD + len, siphash(v->fs->handle_key, out, HANDLE_HEAD + len));
-    *ret_n = HANDLE_HEAD + len + HANDLE_TAG;
-    return ST_OK;
+    return HANDLE_HEAD + len + HANDLE_TAG;
+}
+
+enum st fs_handle(const struct fs_req *q, struct st_node *n, uint8_t out[FS_HANDLE_MAX], size_t *ret_n)
+{
+    size_t len = 0;
+    enum st st = n->store->ops->handle(n, !fs_must_move(q), out + HANDLE_HEAD, &len);
+    if (st == ST_OK)
+        *ret_n = seal(fs_volume_of(n), out, len);
+    return st;
+}
+
+size_t fs_handle_of(const struct fs_volume *v, const uint8_t *h, size_t n, uint8_t out[FS_HANDLE_MAX])
+{
+    memcpy(out + HANDLE_HEAD, h, n);
+    return seal(v, out, n);
 }
 
 enum st fs_from_handle(struct fs *fs, const uint8_t *h, size_t n, struct fs_share **ret_share, struct st_node **ret)

@@ -144,6 +144,8 @@ enum st fs_link(struct fs_req *q, struct st_node *n, struct fs_open *o, struct s
     struct link l = {.node = n, .dir = dir, .name = name, .n = len, .replace = replace, .dir_wcc = dir_wcc};
     if (!fsn(n))
         return ST_NOMEM;
+    if (fs_names_move(q, dir))
+        return ST_OFFLOAD;
     FS_THROUGH(q, o);
     enum st st = ST_DELAY;
     bool raced = true;

@@ -180,6 +180,8 @@ enum st fs_make(struct fs_req *q, struct st_node *dir, const char *name, size_t 
                 struct st_node **ret, struct st_attr *ret_attr, struct fs_wcc *dir_wcc)
 {
     struct make k = {.dir = dir, .name = name, .n = n, .m = m, .dir_wcc = dir_wcc};
+    if (fs_names_move(q, dir))
+        return ST_OFFLOAD;
     bool dots = n && n <= 2 && !memcmp(name, "..", n);
     enum st st = dots ? ST_EXIST : fs_name_check(name, n);
     if (m->a.type < ST_REG || m->a.type > ST_SOCK)

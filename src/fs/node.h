@@ -60,6 +60,8 @@ struct fs_volume {
 };
 static inline struct fs_volume *fs_volume_of(const struct st_node *n) { return n->store->fs; }
 void fs_shares_free(struct fs *fs);
+/* The file handle made of a store's (n <= ST_HANDLE_MAX); returns its length. (handle.c) */
+size_t fs_handle_of(const struct fs_volume *v, const uint8_t *h, size_t n, uint8_t out[FS_HANDLE_MAX]);
 
 /* --- Weak cache consistency data; w may be NULL. (wcc.c) */
 void fs_wcc_known(struct fs_wcc *w, const struct st_attr *a); /* nothing was changed: `a` is before and after */
@@ -67,6 +69,13 @@ void fs_wcc_pre(struct fs_wcc *w, const struct st_attr *a);
 void fs_wcc_post(struct fs_wcc *w, const struct st_attr *a);
 
 /* --- What operations on names share. (dirop.c) */
+/* Where the store may wait for the state database, operations that change names are not for a loop's thread: asked
+ * before the gate, answered with ST_OFFLOAD. */
+static inline bool fs_must_move(const struct fs_req *q) { return q->job && !q->may_block; }
+static inline bool fs_names_move(const struct fs_req *q, const struct st_node *dir)
+{
+    return dir->store->waits && fs_must_move(q);
+}
 enum st fs_name_check(const char *name, size_t n);  /* for new names and victims: "." and ".." are ST_INVAL */
 /* n is a directory, with its attributes; fsn(n) is there. */
 enum st fs_dir_resolve(struct st_node *dir, struct st_attr *ret);

@@ -81,13 +81,14 @@ struct fs_rename {
 enum st fs_rename(struct fs_req *q, const struct fs_rename *r);
 
 /* Entries after cookie (0: start), "." and ".." first with cookies 1 and 2, until fn returns false. *ret_end: nothing
- * follows. With `attrs` every entry comes with its node (borrowed) and attributes, as READDIRPLUS wants. */
+ * follows. With `attrs` every entry comes with its handle and attributes, as READDIRPLUS wants. */
 struct fs_dirent {
     const char *name;
     size_t n;
     uint64_t fileid, cookie;
-    struct st_node *node;       /* NULL without attrs, or when it vanished */
-    const struct st_attr *attr; /* same */
+    const struct st_attr *attr; /* NULL without attrs, or when it vanished */
+    const uint8_t *fh;          /* its handle (fs_handle) */
+    size_t nfh;                 /* 0: it has none */
 };
 enum st fs_readdir(struct fs_req *q, struct st_node *dir, uint64_t cookie, bool attrs,
                    bool (*fn)(void *arg, const struct fs_dirent *e), void *arg, bool *ret_end);

@@ -14,40 +14,43 @@ struct walk {
     void *arg;
 };
 
-static bool emit(const struct walk *w, const char *name, size_t n, uint64_t fileid, uint64_t cookie,
-                 struct st_node *node)
+static bool entry(void *arg, const struct st_dirent *d)
 {
-    struct st_attr a;
-    struct fs_dirent e = {.name = name, .n = n, .fileid = fileid, .cookie = cookie};
-    if (w->attrs && node && node->store->ops->getattr(node, &a) == ST_OK) {
-        e.node = node;
-        e.attr = &a;
+    const struct walk *w = arg;
+    uint8_t fh[FS_HANDLE_MAX];
+    struct fs_dirent e = {.name = d->name, .n = d->nname, .fileid = d->ino, .cookie = d->cookie, .attr = d->attr};
+    if (d->attr && d->nhandle) {
+        e.fh = fh;
+        e.nfh = fs_handle_of(fs_volume_of(w->dir), d->handle, d->nhandle, fh);
     }
     return w->fn(w->arg, &e);
 }
 
-static bool entry(void *arg, const struct st_dirent *d)
+static bool emit_dot(const struct walk *w, const char *name, uint64_t cookie, struct st_node *node)
 {
-    const struct walk *w = arg;
-    _cleanup_node_ struct st_node *node = NULL;
-    if (w->attrs && w->dir->store->ops->lookup(w->dir, d->name, d->nname, &node) != ST_OK)
-        node = NULL; /* vanished meanwhile: listed without attributes, as the RFC allows */
-    if (node && node->type != ST_DIR)
-        fs_parent_seen(w->q->fs, w->dir, node);
-    return emit(w, d->name, d->nname, d->ino, d->cookie, node);
+    struct st_attr a;
+    uint8_t fh[FS_HANDLE_MAX];
+    struct fs_dirent e = {.name = name, .n = strlen(name), .fileid = fs_node_id(node), .cookie = cookie};
+    if (w->attrs && node->store->ops->getattr(node, &a) == ST_OK) {
+        e.attr = &a;
+        e.fh = fh;
+        if (fs_handle(w->q, node, fh, &e.nfh) != ST_OK)
+            e.nfh = 0;
+    }
+    return w->fn(w->arg, &e);
 }
 
 static enum st dots(const struct walk *w, uint64_t cookie, bool *ret_more)
 {
     *ret_more = true;
     if (cookie < COOKIE_DOT)
-        *ret_more = emit(w, ".", 1, fs_node_id(w->dir), COOKIE_DOT, w->dir);
+        *ret_more = emit_dot(w, ".", COOKIE_DOT, w->dir);
     if (cookie >= COOKIE_DOTDOT || !*ret_more)
         return ST_OK;
     _cleanup_node_ struct st_node *parent = NULL;
     enum st st = w->dir->store->ops->parent(w->dir, &parent);
     if (st == ST_OK)
-        *ret_more = emit(w, "..", 2, fs_node_id(parent), COOKIE_DOTDOT, parent);
+        *ret_more = emit_dot(w, "..", COOKIE_DOTDOT, parent);
     return st;
 }
 
@@ -61,12 +64,13 @@ enum st fs_readdir(struct fs_req *q, struct st_node *dir, uint64_t cookie, bool 
         st = fs_permit(q, dir, &a, FS_LIST);
     if (st != ST_OK)
         return st;
-    if (a.size > INLINE_SIZE && !q->may_block && q->job)
+    if ((a.size > INLINE_SIZE || (attrs && dir->store->waits)) && fs_must_move(q))
         return ST_OFFLOAD;
     bool more;
+    const struct store_ops *ops = dir->store->ops;
     st = dots(&w, cookie, &more);
     if (st == ST_OK && more)
-        st = dir->store->ops->readdir(dir, cookie <= COOKIE_DOTDOT ? 0 : cookie, entry, &w);
+        st = (attrs ? ops->list : ops->readdir)(dir, cookie <= COOKIE_DOTDOT ? 0 : cookie, entry, &w);
     if (st != ST_OK && st != ST_END)
         return st;
     *ret_end = st == ST_END;

@@ -91,6 +91,8 @@ enum st fs_remove(struct fs_req *q, struct st_node *dir, const char *name, size_
     struct removal r = {.dir = dir, .name = name, .n = n, .want_dir = want_dir, .dir_wcc = dir_wcc};
     enum st st = ST_DELAY;
     bool raced = true;
+    if (fs_names_move(q, dir))
+        return ST_OFFLOAD;
     for (int tries = 0; tries < FS_RETRIES && raced; tries++) {
         st = attempt(q, &r, &raced);
         st_unref(TAKE_PTR(r.victim));

@@ -261,6 +261,8 @@ enum st fs_rename(struct fs_req *q, const struct fs_rename *r)
                      .ddir = r->ddir, .dname = r->dname, .dn = r->dn};
     enum st st = ST_DELAY;
     bool raced = true;
+    if (fs_names_move(q, r->ddir))
+        return ST_OFFLOAD;
     FS_THROUGH(q, r->o);
     for (int tries = 0; tries < FS_RETRIES && raced; tries++) {
         _cleanup_node_ struct st_node *open_dir = NULL;

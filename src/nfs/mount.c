@@ -110,7 +110,7 @@ static enum st run_mnt(struct rpc_call *rc)
     _cleanup_nfs_node_ struct st_node *n = NULL;
     enum st st = walk(c, a->path, &n);
     if (st == ST_OK)
-        st = fs_handle(n, r->fh, &r->nfh);
+        st = fs_handle(&c->q, n, r->fh, &r->nfh);
     if (st == ST_OK && rc->prog->vers == 1 && r->nfh > FHSIZE1)
         st = ST_BUFSIZE; /* version 1 has no room for it, nor this server an NFSv2 to use it with */
     if (st == ST_AGAIN || st == ST_OFFLOAD)

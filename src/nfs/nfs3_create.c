@@ -20,7 +20,7 @@ enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const 
     st = args != ST_OK ? args : fs_make(&c->q, dir, where->name.p, where->name.n, m, &n, &res->attr.a, &res->dir);
     if (st == ST_OK) {
         res->attr.has = true;
-        if (fs_handle(n, res->fh, &res->nfh) != ST_OK)
+        if (fs_handle(&c->q, n, res->fh, &res->nfh) != ST_OK)
             res->nfh = 0; /* made it is; the client looks it up */
     }
     nfs3_wcc_complete(c, dir, &res->dir);

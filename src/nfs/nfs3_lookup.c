@@ -14,7 +14,7 @@ static enum st look(struct nfs_call *c, struct st_node *dir, const struct nfs_na
     if (st != ST_OK)
         return st;
     r->attr.has = true;
-    return fs_handle(n, r->fh, &r->nfh);
+    return fs_handle(&c->q, n, r->fh, &r->nfh);
 }
 
 static enum st run(struct rpc_call *rc)

@@ -45,15 +45,10 @@ static void decode_readdirplus(struct cursor *in, void *args)
 static bool add_entry(void *arg, const struct fs_dirent *e)
 {
     struct listing *l = arg;
-    uint8_t fh[FS_HANDLE_MAX];
-    size_t nfh = 0;
     size_t dir_size = 4 + 8 + 4 + XDR_PAD(e->n) + 8;
     size_t size = dir_size;
-    if (l->plus) {
-        if (e->node && fs_handle(e->node, fh, &nfh) != ST_OK)
-            nfh = 0;
-        size += 4 + (e->attr ? NFS3_FATTR_SIZE : 0) + 4 + (nfh ? 4 + XDR_PAD(nfh) : 0);
-    }
+    if (l->plus)
+        size += 4 + (e->attr ? NFS3_FATTR_SIZE : 0) + 4 + (e->nfh ? 4 + XDR_PAD(e->nfh) : 0);
     if (wbuf_len(l->w) + size + 8 > l->end || (dir_size > l->dir_left && !l->first)) {
         l->full = true;
         return false;
@@ -68,7 +63,7 @@ static bool add_entry(void *arg, const struct fs_dirent *e)
         xdr_put_bool(l->w, e->attr != NULL);
         if (e->attr)
             nfs3_put_fattr(l->w, e->attr);
-        nfs3_put_post_fh(l->w, fh, nfh);
+        nfs3_put_post_fh(l->w, e->fh, e->nfh);
     }
     return !l->w->bad;
 }

@@ -17,6 +17,9 @@ enum st store_xattr_name(const char *name, char out[STORE_XATTR_NAME_MAX + 1]);
 /* The reverse, for listing: false when the full name is not the server's business (other than "user.*"). */
 bool store_xattr_unname(const char *full, char out[STORE_XATTR_NAME_MAX + 1]);
 
+/* list() of a store whose look-ups are cheap, made of the others. */
+enum st store_list(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e), void *arg);
+
 static inline enum st store_mutated(struct store *s, enum st st)
 {
     if (st == ST_OK)

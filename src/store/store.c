@@ -30,6 +30,35 @@ enum st store_name(const char *name, size_t n, char out[ST_NAME_MAX + 1])
     return ST_OK;
 }
 
+struct listing {
+    struct st_node *dir;
+    bool (*fn)(void *arg, const struct st_dirent *e);
+    void *arg;
+};
+
+static bool list_entry(void *arg, const struct st_dirent *d)
+{
+    const struct listing *l = arg;
+    const struct store_ops *ops = l->dir->store->ops;
+    struct st_dirent full = *d;
+    struct st_attr a;
+    uint8_t handle[ST_HANDLE_MAX];
+    _cleanup_node_ struct st_node *n = NULL;
+    if (ops->lookup(l->dir, d->name, d->nname, &n) == ST_OK && ops->getattr(n, &a) == ST_OK) {
+        full.attr = &a;
+        full.handle = handle;
+        if (ops->handle(n, true, handle, &full.nhandle) != ST_OK)
+            full.nhandle = 0;
+    }
+    return l->fn(l->arg, &full);
+}
+
+enum st store_list(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e), void *arg)
+{
+    struct listing l = {dir, fn, arg};
+    return dir->store->ops->readdir(dir, cookie, list_entry, &l);
+}
+
 #define OPEN_MARK "user:"   /* how callers spell the attributes of local programs */
 #define OPEN_PREFIX "user." /* how the file system does */
 

@@ -82,6 +82,10 @@ struct st_dirent {
     uint64_t ino;
     enum st_type type; /* 0 when not known without a lookup */
     uint64_t cookie;
+    /* list() only; without when the object vanished meanwhile */
+    const struct st_attr *attr;
+    const uint8_t *handle;
+    size_t nhandle; /* 0: it has none */
 };
 
 struct store_ops {
@@ -96,8 +100,9 @@ struct store_ops {
 
     /* Handles: at most ST_HANDLE_MAX bytes that find the object again, also after a restart, also unprivileged.
      * ST_STALE: was an object of this store and is gone; ST_BADHANDLE: cannot be one. handle() may wait for the state
-     * database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one. */
-    enum st (*handle)(struct st_node *n, uint8_t *out, size_t *ret_n);
+     * database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one; unless `wait`,
+     * it says ST_OFFLOAD instead. */
+    enum st (*handle)(struct st_node *n, bool wait, uint8_t *out, size_t *ret_n);
     enum st (*from_handle)(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
     /* The object of that identity when it is in memory, as one is on which a client holds anything; ST_NOENT. */
     enum st (*known)(struct store *s, const struct st_id *id, struct st_node **ret);
@@ -125,6 +130,10 @@ struct store_ops {
      * consumed). ST_OK: stopped by fn; ST_END: no more. Memory is constant in the size of the directory. */
     enum st (*readdir)(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e),
                        void *arg);
+    /* The same with the attributes and handles of the entries, as they are now or as they were when somebody listed them
+     * a moment ago; but never as they were before something that has been done through this store. Makes no nodes. May
+     * wait for the state database as handle() may, at most once: when it returns, handles are good. */
+    enum st (*list)(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e), void *arg);
 
     /* Regular files. Reads give the bytes that are there: *ret_n < n only at the end of the file. */
     enum st (*read)(struct st_node *n, uint64_t off, void *buf, size_t len, unsigned flags, size_t *ret_n);
@@ -157,6 +166,7 @@ struct store {
     const struct store_ops *ops;
     void (*fs_fini)(struct st_node *n); /* set by src/fs: frees n->fs */
     void *fs;                           /* src/fs's own: the store never looks at it */
+    bool waits; /* making, moving and removing names, handle() and list() may wait for the state database */
     _Atomic uint64_t mutations;         /* counted by every operation that changes something: the gate's proof */
 };
 

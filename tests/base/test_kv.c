@@ -143,6 +143,19 @@ static void test_growth(void **state)
     kv_close(kv);
 }
 
+static void test_put_all(void **state)
+{
+    struct kv *kv = kv_at();
+    struct kv_item items[] = {{"x", 1, "1", 1}, {"y", 1, "2", 1}, {"x", 1, "3", 1}, {"", 0, "4", 1}};
+    assert_int_equal(kv_put_all(kv, "many", items, 4), -EINVAL);
+    expect(kv, "many", "x", NULL);
+    assert_int_equal(kv_put_all(kv, "many", items, 0), 0);
+    assert_int_equal(kv_put_all(kv, "many", items, 3), 0);
+    expect(kv, "many", "x", "3");
+    expect(kv, "many", "y", "2");
+    kv_close(kv);
+}
+
 static void *worker(void *arg)
 {
     struct kv *kv = arg;
@@ -158,6 +171,9 @@ static void *worker(void *arg)
         assert_int_equal(kv_get(kv, table, &key, sizeof key, &val, &n), 0);
         assert_memory_equal(val, &i, sizeof i);
         free(val);
+        assert_int_equal(kv_del(kv, table, "no such key", 11), -ENOENT); /* does not disturb who shares the commit */
+        if (i % 2)
+            assert_int_equal(kv_del(kv, table, &key, sizeof key), 0);
     }
     return NULL;
 }
@@ -170,6 +186,14 @@ static void test_threads(void **state)
         pthread_create(&t[i], NULL, worker, kv);
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
+    for (unsigned key = 0; key < 4000; key++) {
+        void *val;
+        size_t n;
+        bool stays = key % 1000 < 20 && key % 2 == 0;
+        assert_int_equal(kv_get(kv, key / 1000 % 2 ? "t1" : "t0", &key, sizeof key, &val, &n), stays ? 0 : -ENOENT);
+        if (stays)
+            free(val);
+    }
     kv_close(kv);
 }
 
@@ -178,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_persistence), cmocka_unit_test(test_busy), cmocka_unit_test(test_each),
         cmocka_unit_test(test_growth),      cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_put_all),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

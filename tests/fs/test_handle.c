@@ -34,11 +34,11 @@ static void round_trip(void **state)
     struct st_node *n = mk(&c, w.root, "f", ST_REG, 0600), *m = NULL;
     uint8_t h[FS_HANDLE_MAX], h2[FS_HANDLE_MAX];
     size_t len, len2;
-    assert_st(fs_handle(n, h, &len), ST_OK);
+    assert_st(RUN(&c, fs_handle(&c.q, n, h, &len)), ST_OK);
     assert_true(len <= FS_HANDLE_MAX);
     assert_st(from(h, len, &m), ST_OK);
     assert_ptr_equal(m, n);
-    assert_st(fs_handle(m, h2, &len2), ST_OK);
+    assert_st(RUN(&c, fs_handle(&c.q, m, h2, &len2)), ST_OK);
     assert_true(len == len2 && !memcmp(h, h2, len));
     st_unref(m);
     assert_st(RUN(&c, fs_remove(&c.q, w.root, "f", 1, false, NULL)), ST_OK);
@@ -51,7 +51,7 @@ static void forgery(void **state)
     struct st_node *n = mk(&c, w.root, "f", ST_REG, 0600), *m = NULL;
     uint8_t h[FS_HANDLE_MAX + 1] = {0};
     size_t len;
-    assert_st(fs_handle(n, h, &len), ST_OK);
+    assert_st(RUN(&c, fs_handle(&c.q, n, h, &len)), ST_OK);
     for (size_t i = 0; i < len * 8; i++) {
         h[i / 8] ^= (uint8_t)(1u << i % 8);
         assert_st(from(h, len, &m), ST_BADHANDLE);
@@ -71,7 +71,7 @@ static void restart(void **state)
     uint8_t h[FS_HANDLE_MAX];
     size_t len;
     uint64_t id = fs_node_id(n), verifier = fs_boot_verifier(w.fs);
-    assert_st(fs_handle(n, h, &len), ST_OK);
+    assert_st(RUN(&c, fs_handle(&c.q, n, h, &len)), ST_OK);
     st_unref(n);
     caller_done(&c);
     world_stop(&w);
@@ -100,7 +100,7 @@ static void shares(void **state)
     uint8_t h[FS_HANDLE_MAX];
     size_t len;
     unsigned found = 0;
-    assert_st(fs_handle(n, h, &len), ST_OK);
+    assert_st(RUN(&c, fs_handle(&c.q, n, h, &len)), ST_OK);
     assert_st(fs_share_set(w.fs, "Other", &mem), ST_OK);
     struct fs_share *other = fs_share_get(w.fs, "oTHER", 5);
     assert_non_null(other);

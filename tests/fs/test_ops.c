@@ -355,7 +355,7 @@ static bool see(void *arg, const struct fs_dirent *e)
         return false;
     s->n++;
     s->last = e->cookie;
-    s->attrs += e->attr && e->node && e->attr->ino == e->fileid;
+    s->attrs += e->attr && e->nfh && e->attr->ino == e->fileid;
     if (e->n == 3 && sscanf(e->name, "e%u", &i) == 1) {
         assert_false(s->got[i]);
         s->got[i] = true;

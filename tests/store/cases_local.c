@@ -6,7 +6,7 @@
 static size_t handle_of(struct env *e, struct st_node *n, uint8_t h[ST_HANDLE_MAX])
 {
     size_t nh = 0;
-    OK(e->s->ops->handle(n, h, &nh));
+    OK(e->s->ops->handle(n, true, h, &nh));
     return nh;
 }
 
@@ -258,8 +258,85 @@ static void descriptors_are_bounded(void **state)
     st_unref(d);
 }
 
+struct shown {
+    struct env *e;
+    unsigned count;
+    uint64_t size;
+    uint8_t h[ST_HANDLE_MAX];
+    size_t nh;
+};
+
+static bool show(void *arg, const struct st_dirent *d)
+{
+    struct shown *s = arg;
+    s->count++;
+    if (strcmp(d->name, "f1") != 0)
+        return true;
+    assert_non_null(d->attr);
+    s->size = d->attr->size;
+    s->nh = d->nhandle;
+    memcpy(s->h, d->handle, d->nhandle);
+    return true;
+}
+
+static struct shown show_all(struct env *e)
+{
+    struct shown s = {.e = e};
+    IS(e->s->ops->list(e->root, 0, show, &s), ST_END);
+    return s;
+}
+
+static void write_local(struct env *e, const char *name, const char *text)
+{
+    char path[512];
+    FILE *f = fopen(local(e, name, path), "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* A listing shows local programs' changes after a moment, its handles survive a restart, and a name that a local program
+ * gave to another object gets that one's. */
+static void listed_local_changes(void **state)
+{
+    struct env *e = *state;
+    struct st_node *n;
+    char name[16], path[512];
+    for (int i = 0; i < 700; i++) { /* more than one commit's worth */
+        snprintf(name, sizeof name, "f%d", i);
+        write_local(e, name, "");
+    }
+    usleep(150000);
+    struct shown first = show_all(e), again = show_all(e);
+    assert_int_equal(first.count, 700);
+    assert_true(first.nh > 0 && first.nh == again.nh);
+    assert_memory_equal(first.h, again.h, first.nh);
+    write_local(e, "f1", "four");
+    usleep(150000);
+    again = show_all(e);
+    assert_int_equal(again.size, 4);
+    assert_memory_equal(first.h, again.h, first.nh);
+    env_reopen(e);
+    OK(e->s->ops->from_handle(e->s, first.h, first.nh, &n));
+    expect_text(n, "four");
+    st_unref(n);
+    assert_memory_equal(show_all(e).h, first.h, first.nh);
+    assert_int_equal(unlink(local(e, "f1", path)), 0);
+    write_local(e, "f1", "another"); /* often with the inode number of the first */
+    usleep(150000);
+    again = show_all(e);
+    assert_int_equal(again.size, 7);
+    assert_memory_not_equal(first.h, again.h, first.nh);
+    OK(e->s->ops->from_handle(e->s, again.h, again.nh, &n));
+    expect_text(n, "another");
+    st_unref(n);
+    env_reopen(e); /* which lets go of what was removed */
+    IS(e->s->ops->from_handle(e->s, first.h, first.nh, &n), ST_STALE);
+}
+
 const struct CMUnitTest local_cases[] = {
     CASE(handles_survive),    CASE(local_changes),      CASE(moved_out),           CASE(links_lead_nowhere),
     CASE(swapped_for_a_link), CASE(foreign_attributes), CASE(modes_do_not_hinder), CASE(descriptors_are_bounded),
+    CASE(listed_local_changes),
 };
 const size_t local_count = ARRAY_LEN(local_cases);

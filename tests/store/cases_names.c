@@ -148,7 +148,7 @@ static void orphans_live(void **state)
     struct st_id old = f->id;
     uint8_t h[ST_HANDLE_MAX];
     size_t nh = 0;
-    enum st st = e->s->ops->handle(f, h, &nh);
+    enum st st = e->s->ops->handle(f, true, h, &nh);
     assert_true(st == ST_OK || st == ST_STALE); /* where handles come from names, too late for one */
     nh = st == ST_OK ? nh : 0;
     st_unref(f);
@@ -239,6 +239,7 @@ static void rename_variants(void **state)
 
 struct listing {
     struct env *e;
+    struct st_node *dir;
     unsigned seen[32], count, stop_after;
     uint64_t cookie, prev;
     bool *marks;
@@ -309,6 +310,73 @@ static void many_entries(void **state)
     st_unref(f);
 }
 
+/* What list() says of every name must be what getattr() and handle() say; counts the entries. */
+static bool same_as_node(void *arg, const struct st_dirent *d)
+{
+    struct listing *l = arg;
+    struct st_node *n = lookup(l->e, l->dir, d->name), *found = NULL;
+    struct st_attr a = attr(n);
+    assert_non_null(d->attr);
+    assert_int_equal(d->attr->type, a.type);
+    assert_int_equal(d->attr->ino, a.ino);
+    assert_int_equal(d->attr->fsid, a.fsid);
+    assert_int_equal(d->attr->mode, a.mode);
+    assert_int_equal(d->attr->nlink, a.nlink);
+    assert_int_equal(d->attr->uid, a.uid);
+    assert_int_equal(d->attr->size, a.size);
+    assert_memory_equal(&d->attr->ctime, &a.ctime, sizeof a.ctime);
+    assert_memory_equal(&d->attr->mtime, &a.mtime, sizeof a.mtime);
+    assert_memory_equal(&d->attr->btime, &a.btime, sizeof a.btime);
+    OK(l->e->s->ops->from_handle(l->e->s, d->handle, d->nhandle, &found));
+    assert_ptr_equal(found, n);
+    st_unref(found);
+    st_unref(n);
+    l->count++;
+    return true;
+}
+
+static void expect_listing(struct env *e, struct st_node *dir, unsigned count)
+{
+    struct listing l = {.e = e, .dir = dir};
+    IS(e->s->ops->list(dir, 0, same_as_node, &l), ST_END);
+    assert_int_equal(l.count, count);
+}
+
+/* Everything that is done through the store shows in the very next listing. */
+static void listings(void **state)
+{
+    struct env *e = *state;
+    struct st_node *d = make(e, e->root, "d", ST_DIR, 0755), *f = make(e, d, "f", ST_REG, 0644);
+    struct st_attr set = {.mode = 0600, .size = 3};
+    expect_listing(e, d, 1);
+    usleep(150000); /* older than what a store may be careful about */
+    for (int i = 0; i < 3; i++)
+        expect_listing(e, d, 1);
+    put_text(f, "some bytes");
+    expect_listing(e, d, 1);
+    OK(e->s->ops->setattr(f, ST_SET_MODE | ST_SET_SIZE, &set));
+    expect_listing(e, d, 1);
+    OK(e->s->ops->link(f, d, "g", 1));
+    expect_listing(e, d, 2);
+    OK(unlink_name(e, d, "f", 0));
+    expect_listing(e, d, 1);
+    OK(make_st(e, d, "f", ST_FIFO));
+    expect_listing(e, d, 2);
+    OK(rename_name(e, d, "g", d, "f", 0));
+    expect_listing(e, d, 1);
+    OK(make_st(e, d, "sub", ST_DIR));
+    expect_listing(e, d, 2);
+    st_unref(f);
+    f = lookup(e, d, "sub");
+    OK(make_st(e, f, "x", ST_DIR)); /* a link more */
+    expect_listing(e, d, 2);
+    OK(unlink_name(e, f, "x", ST_UNLINK_DIR));
+    OK(unlink_name(e, d, "sub", ST_UNLINK_DIR));
+    expect_listing(e, d, 1);
+    st_unref(f);
+    st_unref(d);
+}
+
 static void handles(void **state)
 {
     struct env *e = *state;
@@ -323,8 +391,8 @@ static void handles(void **state)
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
         uint8_t h[ST_HANDLE_MAX], h2[ST_HANDLE_MAX];
         size_t nh, nh2;
-        OK(e->s->ops->handle(nodes[i], h, &nh));
-        OK(e->s->ops->handle(nodes[i], h2, &nh2));
+        OK(e->s->ops->handle(nodes[i], true, h, &nh));
+        OK(e->s->ops->handle(nodes[i], true, h2, &nh2));
         assert_true(nh == nh2 && nh <= ST_HANDLE_MAX);
         assert_memory_equal(h, h2, nh);
         OK(e->s->ops->from_handle(e->s, h, nh, &n));
@@ -352,7 +420,7 @@ static void mutations_count(void **state)
     e->s->ops->readdir(e->root, 0, take_entry, &l);
     uint8_t h[ST_HANDLE_MAX];
     size_t nh;
-    OK(e->s->ops->handle(f, h, &nh));
+    OK(e->s->ops->handle(f, true, h, &nh));
     expect_text(f, "");
     assert_int_equal(e->s->mutations, was);
     put_text(f, "x");
@@ -402,7 +470,7 @@ static void *stress_run(void *arg)
             (void)!ops->getattr(n, &at);
             if (n->type == ST_REG)
                 (void)!ops->write(n, rand_r(&seed) % 100000, &(struct iovec){h, sizeof h}, 1, 0, &done);
-            if (e->variant != VARIANT_DIR_USER && ops->handle(n, h, &done) == ST_OK &&
+            if (e->variant != VARIANT_DIR_USER && ops->handle(n, true, h, &done) == ST_OK &&
                 ops->from_handle(e->s, h, done, &again) == ST_OK)
                 assert_ptr_equal(n, again);
             if (rand_r(&seed) % 8 == 0)
@@ -429,6 +497,6 @@ static void stress_names(void **state)
 const struct CMUnitTest names_cases[] = {
     CASE(names_are_checked), CASE(all_types),       CASE(owner_is_exact),  CASE(links_are_one_node),
     CASE(orphans_live),      CASE(unlink_expects),  CASE(rename_variants), CASE(many_entries),
-    CASE(handles),           CASE(mutations_count), CASE(stress_names),
+    CASE(handles),           CASE(mutations_count), CASE(stress_names),   CASE(listings),
 };
 const size_t names_count = ARRAY_LEN(names_cases);

@@ -10,6 +10,36 @@
 #define SYS_fchmodat2 452
 #endif
 
+static struct timespec time_of(const struct statx_timestamp *t)
+{
+    return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
+}
+
+static uint64_t fsid_of(const struct dstore *ds, dev_t dev) { return dev == ds->dev ? ds->fsid : ds->fsid ^ hash_u64(dev); }
+
+void dir_attr_of(const struct dstore *ds, const struct statx *sx, struct st_attr *ret)
+{
+    *ret = (struct st_attr){
+        .type = dir_type(sx->stx_mode),
+        .mode = sx->stx_mode & 07777,
+        .nlink = sx->stx_nlink,
+        .uid = sx->stx_uid,
+        .gid = sx->stx_gid,
+        .rdev_major = sx->stx_rdev_major,
+        .rdev_minor = sx->stx_rdev_minor,
+        .blksize = sx->stx_blksize,
+        .size = sx->stx_size,
+        .used = sx->stx_blocks * 512,
+        .fsid = fsid_of(ds, dir_dev(sx)),
+        .ino = sx->stx_ino,
+        .atime = time_of(&sx->stx_atime),
+        .mtime = time_of(&sx->stx_mtime),
+        .ctime = time_of(&sx->stx_ctime),
+    };
+    if (sx->stx_mask & STATX_BTIME)
+        ret->btime = time_of(&sx->stx_btime);
+}
+
 enum st dir_getattr(struct st_node *st_node, struct st_attr *ret)
 {
     struct dnode *n = DNODE(st_node);
@@ -28,7 +58,7 @@ enum st dir_getattr(struct st_node *st_node, struct st_attr *ret)
         .blksize = (uint32_t)sb.st_blksize,
         .size = (uint64_t)sb.st_size,
         .used = (uint64_t)sb.st_blocks * 512,
-        .fsid = n->dev == ds->dev ? ds->fsid : ds->fsid ^ hash_u64(n->dev),
+        .fsid = fsid_of(ds, n->dev),
         .ino = n->n.id.ino,
         .atime = sb.st_atim,
         .mtime = sb.st_mtim,
@@ -109,7 +139,7 @@ enum st dir_setattr(struct st_node *st_node, uint32_t set, const struct st_attr 
         changed |= st == ST_OK;
     }
     if (changed)
-        (void)store_mutated(st_node->store, ST_OK);
+        (void)dir_changed(n, ST_OK);
     return st;
 }
 

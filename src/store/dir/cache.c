@@ -224,6 +224,7 @@ static void sweep(struct dstore *ds)
         destroy_all(&out);
     }
     dir_streams_sweep(ds, tick);
+    dir_seen_sweep(ds, tick);
 }
 
 static void *sweeper_run(void *arg)

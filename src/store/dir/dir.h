@@ -16,10 +16,19 @@
 #include <sys/types.h>
 
 #define DIR_SHARDS 64
+#define DIR_CHANGES 1024
 #define DIR_PROC_MAX 32 /* "/proc/self/fd/N" */
 
 enum dir_access { DIR_PATH, DIR_RD, DIR_RW }; /* what a node's descriptor can do */
 enum dir_stored { DIR_UNKNOWN, DIR_STORED };  /* is it in the handle table */
+
+/* What tells an object from every other that ever had its inode number, and the handle that finds it again: tag, type,
+ * inode number, the kernel's bytes (handle.c reads it). */
+struct didentity {
+    uint64_t gen;
+    uint8_t nhandle; /* 0: too large or unsupported; then by the handle table */
+    uint8_t handle[ST_HANDLE_MAX];
+};
 
 struct dnode {
     struct st_node n;
@@ -32,8 +41,7 @@ struct dnode {
     _Atomic uint8_t access;        /* enum dir_access; only grows */
     _Atomic bool check_dead;       /* a name was removed: when idle, look at the link count */
     _Atomic uint64_t inside_until; /* a directory's place was verified until then (monotonic ns) */
-    uint8_t nhandle;               /* 0: too large or unsupported; then by the handle table */
-    uint8_t handle[ST_HANDLE_MAX];
+    struct didentity id;
     pthread_mutex_t mu; /* upgrade of fd, and the members below */
     enum dir_stored stored;
     uint8_t *names; /* known names, as table.c writes them; only where handles need the table */
@@ -46,6 +54,7 @@ struct dshard {
     struct list idle, idle_rw; /* unreferenced, longest first; those open for writing apart */
 } __attribute__((aligned(64)));
 
+struct dseen;
 struct dstreams;
 struct dstore {
     struct store s;
@@ -64,6 +73,8 @@ struct dstore {
     char *root_path; /* as /proc says; changes when somebody moves the root */
 
     struct dshard shards[DIR_SHARDS];
+    struct dseen *seen;
+    _Atomic uint32_t changes[DIR_CHANGES]; /* by inode number: counts what we change, see seen.c */
     _Atomic long nodes, idle; /* idle: unreferenced nodes and kept directory streams */
     _Atomic uint64_t tick;    /* about a second each, while anything is idle */
     struct dstreams *streams;
@@ -104,10 +115,12 @@ long dir_fd_limit(void);                                  /* raises the soft lim
 /* node.c: from a descriptor to a node, and what a node's descriptor can do */
 #define DIR_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 enum st_type dir_type(mode_t mode);
+uint64_t dir_now(void); /* CLOCK_MONOTONIC_COARSE in ns */
 void dir_proc(int fd, char out[DIR_PROC_MAX]);
 int dir_open_at(struct dstore *ds, int at, const char *name, uint64_t flags, mode_t mode); /* openat2; -1 and errno */
 enum st dir_same_mount(const struct dstore *ds, const struct statx *sx);
 dev_t dir_dev(const struct statx *sx);
+enum st dir_identify(const struct dstore *ds, int fd, const struct statx *sx, struct didentity *ret);
 /* The node of what *fd is open on, which it takes over. `access`: how it is open. */
 enum st dir_node_of(struct dstore *ds, int *fd, enum dir_access access, struct dnode **ret);
 void dir_node_destroy(struct dnode *n);
@@ -125,26 +138,62 @@ enum st dir_path(struct st_node *n, char *out, size_t cap);
 enum st dir_parent(struct st_node *n, struct st_node **ret);
 
 /* handle.c, table.c */
-enum st dir_handle(struct st_node *n, uint8_t *out, size_t *ret_n);
+enum st dir_handle(struct st_node *n, bool wait, uint8_t *out, size_t *ret_n);
 enum st dir_from_handle(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
-static inline bool dir_uses_table(const struct dnode *n) { return n->nhandle == 0; }
+static inline bool dir_uses_table(const struct dnode *n) { return n->id.nhandle == 0; }
 enum st dir_table_store(struct dnode *n); /* once per node; its ancestors too */
+bool dir_table_has(struct dnode *n);
+void dir_table_key(const struct dnode *n, uint8_t *out, size_t *ret_n); /* the handle by which it is found there */
+/* Handles of many objects of one directory with one commit; those that the table has cost nothing. */
+enum st dir_table_store_all(struct dnode *dir, struct dnode *const *nodes, size_t n);
 enum st dir_table_find(struct dstore *ds, uint64_t ino, uint64_t gen, unsigned depth, struct dnode **ret);
 void dir_names_note(struct dnode *n, const struct dnode *dir, const char *name,
                     bool only); /* has this name (`only` this) */
 void dir_names_drop(struct dnode *n, const struct dnode *dir, const char *name);
 
+/* seen.c: what the entries of directories were when they were last listed */
+struct dseen_entry {
+    uint64_t name;    /* of directory and name; 0: free */
+    uint64_t time;    /* when attr was read (coarse monotonic ns) */
+    uint32_t changes; /* of its inode number then */
+    uint8_t nhandle, handle[ST_HANDLE_MAX];
+    struct st_attr attr;
+};
+enum st dir_seen_open(struct dseen **ret);
+void dir_seen_close(struct dseen *sn);
+void dir_seen_sweep(struct dstore *ds, uint64_t tick);
+uint64_t dir_seen_name(const struct dnode *dir, const char *name, size_t n);
+bool dir_seen_fresh(const struct dstore *ds, const struct dseen_entry *e, uint64_t now);
+bool dir_seen_get(struct dstore *ds, uint64_t name, uint64_t ino, struct dseen_entry *ret);
+void dir_seen_put(struct dstore *ds, const struct dseen_entry *e);
+static inline uint32_t dir_changes(const struct dstore *ds, uint64_t ino)
+{
+    return atomic_load_explicit(&ds->changes[ino % DIR_CHANGES], memory_order_acquire);
+}
+/* Whoever changed an object says so when it has, whatever came of it. */
+static inline void dir_touched(struct dstore *ds, uint64_t ino)
+{
+    atomic_fetch_add_explicit(&ds->changes[ino % DIR_CHANGES], 1, memory_order_release);
+}
+static inline enum st dir_changed(struct dnode *n, enum st st)
+{
+    dir_touched(dnode_store(n), n->n.id.ino);
+    return store_mutated(n->n.store, st);
+}
+
 /* The rest: one file an operation or a noun. */
 enum st dir_lookup(struct st_node *dir, const char *name, size_t n, struct st_node **ret);
 enum st dir_lookup_name(struct dnode *dir, const char *name, struct dnode **ret); /* name checked */
-/* What `name` is, without making a node where none is cached (*ret may be NULL). */
-enum st dir_peek(struct dnode *dir, const char *name, struct dnode **ret);
+enum st dir_stat(struct dnode *dir, const char *name, struct statx *ret); /* one system call; name checked */
+/* What `name` is, without making a node where none is cached (*ret may be NULL; 0 and NULL: nothing). */
+enum st dir_peek(struct dnode *dir, const char *name, struct dnode **ret, uint64_t *ret_ino);
 enum st dir_link(struct st_node *n, struct st_node *dir, const char *name, size_t len);
 enum st dir_unlink(struct st_node *dir, const char *name, size_t n, const struct st_node *expect, unsigned flags);
 enum st dir_rename(struct st_node *sdir, const char *sname, size_t sn, struct st_node *ddir, const char *dname,
                    size_t dn, unsigned flags);
 enum st dir_make(struct st_node *dir, const char *name, size_t n, const struct st_attr *a, const char *target,
                  struct st_node **ret);
+void dir_attr_of(const struct dstore *ds, const struct statx *sx, struct st_attr *ret);
 enum st dir_getattr(struct st_node *n, struct st_attr *ret);
 enum st dir_setattr(struct st_node *n, uint32_t set, const struct st_attr *a);
 enum st dir_chmod(struct dnode *n, uint32_t mode);
@@ -153,6 +202,7 @@ enum st dir_readlink(struct st_node *n, char *out, size_t cap, size_t *ret_n);
 enum st dir_statfs(struct store *s, struct st_fsinfo *ret);
 void dir_fs_probe(struct dstore *ds);
 enum st dir_readdir(struct st_node *dir, uint64_t cookie, bool (*fn)(void *, const struct st_dirent *), void *arg);
+enum st dir_list(struct st_node *dir, uint64_t cookie, bool (*fn)(void *, const struct st_dirent *), void *arg);
 /* The name in `d` of the object (ino, gen), looking at no more than a bounded number of entries. */
 enum st dir_search(struct dnode *d, uint64_t ino, uint64_t gen, struct dnode **ret);
 enum st dir_streams_open(struct dstreams **ret);

@@ -15,21 +15,28 @@
 #define KERNEL_HEAD 10
 #define TABLE_SIZE 17
 
-enum st dir_handle(struct st_node *st_node, uint8_t *out, size_t *ret_n)
+void dir_table_key(const struct dnode *n, uint8_t *out, size_t *ret_n)
 {
-    struct dnode *n = DNODE(st_node);
-    if (likely(!dir_uses_table(n))) {
-        memcpy(out, n->handle, n->nhandle);
-        *ret_n = n->nhandle;
-        return ST_OK;
-    }
-    enum st st = dir_table_store(n);
-    if (st != ST_OK)
-        return st;
     out[0] = TAG_TABLE;
     put_le64(out + 1, n->n.id.ino);
     put_le64(out + 9, n->n.id.gen);
     *ret_n = TABLE_SIZE;
+}
+
+enum st dir_handle(struct st_node *st_node, bool wait, uint8_t *out, size_t *ret_n)
+{
+    struct dnode *n = DNODE(st_node);
+    if (likely(!dir_uses_table(n))) {
+        memcpy(out, n->id.handle, n->id.nhandle);
+        *ret_n = n->id.nhandle;
+        return ST_OK;
+    }
+    if (!wait && !dir_table_has(n))
+        return ST_OFFLOAD;
+    enum st st = dir_table_store(n);
+    if (st != ST_OK)
+        return st;
+    dir_table_key(n, out, ret_n);
     return ST_OK;
 }
 
@@ -68,7 +75,7 @@ static enum st from_kernel(struct dstore *ds, const uint8_t *h, size_t n, struct
 {
     uint64_t ino = get_le64(h + 2);
     struct dnode *found = dir_cache_find(ds, ino, ds->dev);
-    if (found && found->nhandle == n && memcmp(found->handle, h, n) == 0) {
+    if (found && found->id.nhandle == n && memcmp(found->id.handle, h, n) == 0) {
         *ret = found;
         return ST_OK;
     }

@@ -114,7 +114,7 @@ enum st dir_write(struct st_node *st_node, uint64_t off, const struct iovec *iov
     }
     if (st == ST_OK && unlikely(flush))
         st = write_flush(n, flags);
-    (void)store_mutated(st_node->store, ST_OK);
+    (void)dir_changed(n, ST_OK);
     if (st == ST_OK)
         *ret_n = total;
     return st;

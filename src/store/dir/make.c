@@ -100,12 +100,14 @@ enum st dir_make(struct st_node *st_dir, const char *name, size_t len, const str
     if (!n)
         return st == ST_NOENT ? ST_STALE : st; /* the directory itself is gone */
     st = make_attr(ds, n, a);
+    dir_touched(ds, dir->n.id.ino);
     if (st != ST_OK) {
         (void)dir_unlink(st_dir, name, len, &n->n, a->type == ST_DIR ? ST_UNLINK_DIR : 0);
         return st;
     }
     if (dir_uses_table(n))
         dir_names_note(n, dir, z, true);
+    st = dir_changed(n, ST_OK);
     *ret = &TAKE_PTR(n)->n;
-    return store_mutated(&ds->s, ST_OK);
+    return st;
 }

@@ -14,22 +14,26 @@ static bool same_btime(const struct dnode *n, const struct statx *sx)
            (n->btime.tv_sec == sx->stx_btime.tv_sec && n->btime.tv_nsec == sx->stx_btime.tv_nsec);
 }
 
-/* *ret is NULL when nothing is cached for the name. */
-static enum st lookup_cached(struct dnode *dir, const char *name, struct dnode **ret)
+enum st dir_stat(struct dnode *dir, const char *name, struct statx *ret)
+{
+    if (statx(dir->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, DIR_STATX_MASK, ret) < 0)
+        return st_from_errno(errno);
+    return dir_same_mount(dnode_store(dir), ret);
+}
+
+/* *ret is NULL when nothing is cached for the name; *sx says what it is all the same. */
+static enum st lookup_cached(struct dnode *dir, const char *name, struct statx *sx, struct dnode **ret)
 {
     struct dstore *ds = dnode_store(dir);
-    struct statx sx;
     *ret = NULL;
-    if (statx(dir->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, DIR_STATX_MASK, &sx) < 0)
-        return st_from_errno(errno);
-    enum st st = dir_same_mount(ds, &sx);
+    enum st st = dir_stat(dir, name, sx);
     if (st != ST_OK)
         return st;
-    _cleanup_dnode_ struct dnode *n = dir_cache_find(ds, sx.stx_ino, dir_dev(&sx));
-    if (!n || n->n.type != dir_type(sx.stx_mode) || !same_btime(n, &sx))
+    _cleanup_dnode_ struct dnode *n = dir_cache_find(ds, sx->stx_ino, dir_dev(sx));
+    if (!n || n->n.type != dir_type(sx->stx_mode) || !same_btime(n, sx))
         return ST_OK;
     if (unlikely(dir_uses_table(n)))
-        dir_names_note(n, dir, name, sx.stx_nlink == 1 || n->n.type == ST_DIR);
+        dir_names_note(n, dir, name, sx->stx_nlink == 1 || n->n.type == ST_DIR);
     *ret = TAKE_PTR(n);
     return ST_OK;
 }
@@ -37,7 +41,8 @@ static enum st lookup_cached(struct dnode *dir, const char *name, struct dnode *
 enum st dir_lookup_name(struct dnode *dir, const char *name, struct dnode **ret)
 {
     struct dstore *ds = dnode_store(dir);
-    enum st st = lookup_cached(dir, name, ret);
+    struct statx sx;
+    enum st st = lookup_cached(dir, name, &sx, ret);
     if (st != ST_OK || *ret)
         return st;
     _cleanup_close_ int fd = dir_open_at(ds, dir->fd, name, O_PATH, 0);
@@ -49,9 +54,11 @@ enum st dir_lookup_name(struct dnode *dir, const char *name, struct dnode **ret)
     return st;
 }
 
-enum st dir_peek(struct dnode *dir, const char *name, struct dnode **ret)
+enum st dir_peek(struct dnode *dir, const char *name, struct dnode **ret, uint64_t *ret_ino)
 {
-    enum st st = lookup_cached(dir, name, ret);
+    struct statx sx = {0};
+    enum st st = lookup_cached(dir, name, &sx, ret);
+    *ret_ino = sx.stx_ino;
     /* Where handles are in the table, names that go away must go there too. */
     if (st == ST_OK && !*ret && !dnode_store(dir)->kernel_handles)
         st = dir_lookup_name(dir, name, ret);
@@ -96,12 +103,14 @@ enum st dir_link(struct st_node *st_node, struct st_node *st_dir, const char *na
         return errno == ENOENT ? ST_STALE : st_from_errno(errno);
     if (dir_uses_table(n))
         dir_names_note(n, dir, z, false);
-    return store_mutated(&dnode_store(dir)->s, ST_OK);
+    dir_touched(dnode_store(dir), dir->n.id.ino);
+    return dir_changed(n, ST_OK);
 }
 
 /* The object lost this name of its names. */
-static void name_lost(struct dnode *n, const struct dnode *dir, const char *name)
+static void name_lost(struct dnode *n, uint64_t ino, const struct dnode *dir, const char *name)
 {
+    dir_touched(dnode_store(dir), ino);
     if (!n)
         return;
     dir_cache_unlinked(n);
@@ -114,9 +123,10 @@ enum st dir_unlink(struct st_node *st_dir, const char *name, size_t len, const s
     struct dnode *dir = DNODE(st_dir);
     _cleanup_dnode_ struct dnode *n = NULL;
     char z[ST_NAME_MAX + 1];
+    uint64_t ino;
     enum st st = names_begin(dir, name, len, z);
     if (st == ST_OK)
-        st = dir_peek(dir, z, &n);
+        st = dir_peek(dir, z, &n, &ino);
     if (st == ST_OK && expect && !n) /* it is cached, so this is another object, unless its birth time changed */
         st = dir_lookup_name(dir, z, &n);
     if (st != ST_OK)
@@ -125,8 +135,8 @@ enum st dir_unlink(struct st_node *st_dir, const char *name, size_t len, const s
         return ST_NOENT;
     if (unlinkat(dir->fd, z, flags & ST_UNLINK_DIR ? AT_REMOVEDIR : 0) < 0)
         return errno == EEXIST ? ST_NOTEMPTY : st_from_errno(errno);
-    name_lost(n, dir, z);
-    return store_mutated(st_dir->store, ST_OK);
+    name_lost(n, ino, dir, z);
+    return dir_changed(dir, ST_OK);
 }
 
 static enum st rename_exec(struct dnode *sdir, const char *sname, struct dnode *ddir, const char *dname, unsigned flags)
@@ -151,14 +161,15 @@ enum st dir_rename(struct st_node *st_sdir, const char *sname, size_t sn, struct
     struct dnode *sdir = DNODE(st_sdir), *ddir = DNODE(st_ddir);
     _cleanup_dnode_ struct dnode *n = NULL, *over = NULL;
     char sz[ST_NAME_MAX + 1], dz[ST_NAME_MAX + 1];
+    uint64_t ino, over_ino;
     enum st st = names_begin(sdir, sname, sn, sz);
     if (st == ST_OK)
         st = names_begin(ddir, dname, dn, dz);
     if (st == ST_OK)
-        st = dir_peek(sdir, sz, &n);
+        st = dir_peek(sdir, sz, &n, &ino);
     if (st != ST_OK)
         return st;
-    st = dir_peek(ddir, dz, &over);
+    st = dir_peek(ddir, dz, &over, &over_ino);
     if (st != ST_OK && st != ST_NOENT)
         return st;
     st = rename_exec(sdir, sz, ddir, dz, flags);
@@ -166,7 +177,9 @@ enum st dir_rename(struct st_node *st_sdir, const char *sname, size_t sn, struct
         return st;
     if (n && n == over) /* two names of one file: rename(2) leaves both */
         return store_mutated(st_sdir->store, ST_OK);
-    name_lost(over, ddir, dz);
+    dir_touched(dnode_store(sdir), ino);
+    dir_touched(dnode_store(sdir), ddir->n.id.ino);
+    name_lost(over, over_ino, ddir, dz);
     if (n)
         atomic_store_explicit(&n->inside_until, 0, memory_order_relaxed);
     if (n && dir_uses_table(n)) {
@@ -174,5 +187,5 @@ enum st dir_rename(struct st_node *st_sdir, const char *sname, size_t sn, struct
         if (n->n.type != ST_DIR)
             dir_names_drop(n, sdir, sz);
     }
-    return store_mutated(st_sdir->store, ST_OK);
+    return dir_changed(sdir, ST_OK);
 }

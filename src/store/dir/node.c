@@ -54,36 +54,36 @@ struct kernel_handle {
     uint8_t bytes[MAX_HANDLE_SZ];
 };
 
-/* Generation and, where it fits, the handle: tag, type, inode number, the kernel's bytes (handle.c reads it). */
-static enum st identify(struct dstore *ds, struct dnode *n)
+enum st dir_identify(const struct dstore *ds, int fd, const struct statx *sx, struct didentity *ret)
 {
     struct {
         uint64_t dev, sec, nsec;
         uint32_t type, len;
         uint8_t bytes[MAX_HANDLE_SZ];
-    } id = {.dev = n->dev == ds->dev ? 0 : n->dev};
+    } id = {.dev = dir_dev(sx) == ds->dev ? 0 : dir_dev(sx)};
     size_t nid = offsetof(__typeof__(id), bytes);
+    ret->nhandle = 0;
     if (ds->kernel_ids) {
         struct kernel_handle kh = {.h.handle_bytes = MAX_HANDLE_SZ};
         int mnt;
-        if (name_to_handle_at(n->fd, "", &kh.h, &mnt, AT_EMPTY_PATH) < 0)
+        if (name_to_handle_at(fd, "", &kh.h, &mnt, AT_EMPTY_PATH) < 0)
             return errno == ENOENT ? ST_STALE : st_from_errno(errno);
         id.type = (uint32_t)kh.h.handle_type;
         id.len = kh.h.handle_bytes;
         memcpy(id.bytes, kh.h.f_handle, id.len);
         nid += id.len;
         if (ds->kernel_handles && id.type <= 0xff && 10 + id.len <= ST_HANDLE_MAX) {
-            n->handle[0] = 0xc1;
-            n->handle[1] = (uint8_t)id.type;
-            put_le64(n->handle + 2, n->n.id.ino);
-            memcpy(n->handle + 10, id.bytes, id.len);
-            n->nhandle = (uint8_t)(10 + id.len);
+            ret->handle[0] = 0xc1;
+            ret->handle[1] = (uint8_t)id.type;
+            put_le64(ret->handle + 2, sx->stx_ino);
+            memcpy(ret->handle + 10, id.bytes, id.len);
+            ret->nhandle = (uint8_t)(10 + id.len);
         }
-    } else {
-        id.sec = (uint64_t)n->btime.tv_sec;
-        id.nsec = (uint64_t)n->btime.tv_nsec;
+    } else if (sx->stx_mask & STATX_BTIME) {
+        id.sec = (uint64_t)sx->stx_btime.tv_sec;
+        id.nsec = sx->stx_btime.tv_nsec;
     }
-    n->n.id.gen = siphash(gen_key, &id, nid);
+    ret->gen = siphash(gen_key, &id, nid);
     return ST_OK;
 }
 
@@ -145,7 +145,8 @@ enum st dir_node_of(struct dstore *ds, int *fd, enum dir_access access, struct d
     list_init(&n->lru);
     pthread_mutex_init(&n->mu, NULL);
     n->fd = TAKE_FD(*fd);
-    st = n->n.type ? identify(ds, n) : ST_BADTYPE;
+    st = n->n.type ? dir_identify(ds, n->fd, &sx, &n->id) : ST_BADTYPE;
+    n->n.id.gen = n->id.gen;
     if (st != ST_OK) {
         dir_node_destroy(n);
         return st;

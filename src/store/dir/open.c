@@ -16,6 +16,7 @@ static void dir_free(struct store *s)
         st_unref(&ds->root->n);
     dir_cache_stop(ds);
     dir_streams_close(ds->streams);
+    dir_seen_close(ds->seen);
     util_closep(&ds->root_fd);
     pthread_mutex_destroy(&ds->root_mu);
     free(ds->root_path);
@@ -42,6 +43,7 @@ static const struct store_ops dir_ops = {
     .rename = dir_rename,
     .readlink = dir_readlink,
     .readdir = dir_readdir,
+    .list = dir_list,
     .read = dir_read,
     .write = dir_write,
     .sync = dir_sync,
@@ -119,6 +121,8 @@ enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct
     pthread_mutex_init(&ds->root_mu, NULL);
     enum st st = dir_streams_open(&ds->streams);
     if (st == ST_OK)
+        st = dir_seen_open(&ds->seen);
+    if (st == ST_OK)
         st = dir_cache_start(ds);
     if (st == ST_OK)
         st = open_root(ds, path);
@@ -126,6 +130,7 @@ enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct
         dir_free(&ds->s);
         return st;
     }
+    ds->s.waits = !ds->kernel_handles && kv;
     log_info("store", "event=open kind=dir path=%s handles=%s", log_quote(path, strlen(path)),
              ds->kernel_handles ? "kernel"
              : kv               ? "table"

@@ -13,7 +13,7 @@
 #define PLACE_TRUST (100 * NSEC_PER_MSEC)
 #define PLACE_DEPTH 4096 /* levels walked when a path is too long for the kernel to say */
 
-static uint64_t coarse_now(void)
+uint64_t dir_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
@@ -111,7 +111,7 @@ enum st dir_usable(struct dnode *d, bool strict)
         return ST_NOTDIR;
     if (d == ds->root)
         return ST_OK;
-    uint64_t now = coarse_now();
+    uint64_t now = dir_now();
     if (!strict && now < atomic_load_explicit(&d->inside_until, memory_order_relaxed))
         return ST_OK;
     enum st st = verify(ds, d->fd);

@@ -68,7 +68,7 @@ enum st dir_allocate(struct st_node *st_node, uint64_t off, uint64_t len, enum s
         st = zero_by_writing(n, off, len);
     else if (r < 0)
         st = st_from_errno(errno);
-    return store_mutated(st_node->store, st);
+    return dir_changed(n, st);
 }
 
 enum st dir_seek(struct st_node *st_node, uint64_t off, bool hole, uint64_t *ret)
@@ -164,5 +164,5 @@ enum st dir_copy(struct st_node *st_src, uint64_t soff, struct st_node *st_dst, 
     st = clone ? clone_range(src, soff, dst, doff, len) : copy_range(src, soff, dst, doff, len);
     if (st == ST_OK)
         *ret_n = len;
-    return store_mutated(st_dst->store, st);
+    return dir_changed(dst, st);
 }

@@ -206,8 +206,10 @@ static enum st parent_of(struct dnode *n, struct dnode **ret)
     return parent_by_path(n, ret);
 }
 
-static bool is_stored(struct dnode *n)
+bool dir_table_has(struct dnode *n)
 {
+    if (n == dnode_store(n)->root || !dnode_store(n)->kv)
+        return true;
     pthread_mutex_lock(&n->mu);
     load_locked(n);
     bool stored = n->stored == DIR_STORED;
@@ -220,7 +222,7 @@ enum st dir_table_store(struct dnode *n)
     struct dstore *ds = dnode_store(n);
     if (!ds->kv)
         return ST_NOTSUP;
-    if (n == ds->root || is_stored(n))
+    if (n == ds->root || dir_table_has(n))
         return ST_OK;
     _cleanup_dnode_ struct dnode *p = NULL;
     enum st st = parent_of(n, &p);
@@ -232,6 +234,60 @@ enum st dir_table_store(struct dnode *n)
     st = n->stored == DIR_STORED ? ST_OK : n->nnames ? write_locked(n) : ST_STALE;
     pthread_mutex_unlock(&n->mu);
     return st;
+}
+
+/* The names that one of them had when it was written. */
+struct unwritten {
+    uint8_t key[16];
+    uint8_t *names;
+};
+
+static size_t gather(struct dnode *const *nodes, size_t n, struct unwritten *to, struct kv_item *items)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct unwritten *u = &to[i];
+        pthread_mutex_lock(&nodes[i]->mu);
+        size_t size = nodes[i]->stored == DIR_STORED ? 0 : nodes[i]->nnames;
+        if (size && (u->names = malloc(size))) {
+            memcpy(u->names, nodes[i]->names, size);
+            key_of(nodes[i]->n.id.ino, nodes[i]->n.id.gen, u->key);
+            items[count++] = (struct kv_item){u->key, sizeof u->key, u->names, size};
+        }
+        pthread_mutex_unlock(&nodes[i]->mu);
+    }
+    return count;
+}
+
+/* It is in the table, with names that may have changed meanwhile. */
+static void written(struct dnode *n, const struct kv_item *item)
+{
+    pthread_mutex_lock(&n->mu);
+    n->stored = DIR_STORED;
+    if (n->nnames && (n->nnames != item->n || memcmp(n->names, item->val, item->n) != 0))
+        (void)write_locked(n);
+    pthread_mutex_unlock(&n->mu);
+}
+
+enum st dir_table_store_all(struct dnode *dir, struct dnode *const *nodes, size_t n)
+{
+    struct dstore *ds = dnode_store(dir);
+    enum st st = dir_table_store(dir);
+    if (st != ST_OK)
+        return st;
+    _cleanup_free_ struct unwritten *to = calloc(n, sizeof *to);
+    _cleanup_free_ struct kv_item *items = calloc(n, sizeof *items);
+    if (!to || !items)
+        return ST_NOMEM;
+    size_t count = gather(nodes, n, to, items);
+    int r = kv_put_all(ds->kv, ds->table, items, count);
+    for (size_t i = 0, at = 0; i < n; i++) {
+        if (to[i].names && r == 0)
+            written(nodes[i], &items[at]);
+        at += to[i].names != NULL;
+        free(to[i].names);
+    }
+    return r < 0 ? st_from_errno(-r) : ST_OK;
 }
 
 static bool is_it(const struct dnode *n, uint64_t ino, uint64_t gen)

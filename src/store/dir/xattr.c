@@ -57,7 +57,7 @@ enum st dir_xattr_set(struct st_node *st_node, const char *name, const void *val
     if (st != ST_OK)
         return st;
     int r = fd ? fsetxattr(n->fd, full, val, len, 0) : setxattr(proc, full, val, len, 0);
-    return store_mutated(st_node->store, r < 0 ? (errno == E2BIG ? ST_FBIG : st_from_errno(errno)) : ST_OK);
+    return dir_changed(n, r < 0 ? (errno == E2BIG ? ST_FBIG : st_from_errno(errno)) : ST_OK);
 }
 
 enum st dir_xattr_del(struct st_node *st_node, const char *name)
@@ -71,7 +71,7 @@ enum st dir_xattr_del(struct st_node *st_node, const char *name)
     if (st != ST_OK)
         return st;
     int r = fd ? fremovexattr(n->fd, full) : removexattr(proc, full);
-    return store_mutated(st_node->store, r < 0 ? st_from_errno(errno) : ST_OK);
+    return dir_changed(n, r < 0 ? st_from_errno(errno) : ST_OK);
 }
 
 static void list_names(const char *names, size_t len, bool (*fn)(void *arg, const char *name), void *arg)

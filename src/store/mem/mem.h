@@ -83,7 +83,7 @@ struct mnode *mem_node_new(struct mstore *ms, const struct st_attr *a, enum st *
 void mem_node_release(struct st_node *n);
 void mem_node_destroy(struct mnode *n);
 struct mnode *mem_node_find(struct mstore *ms, uint64_t ino);
-enum st mem_handle(struct st_node *n, uint8_t *out, size_t *ret_n);
+enum st mem_handle(struct st_node *n, bool wait, uint8_t *out, size_t *ret_n);
 enum st mem_from_handle(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
 void mem_touch_locked(struct mnode *n, bool data); /* ctime, and mtime when `data` */
 

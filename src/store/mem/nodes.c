@@ -135,7 +135,7 @@ enum st mem_known(struct store *s, const struct st_id *id, struct st_node **ret)
     return ST_NOENT;
 }
 
-enum st mem_handle(struct st_node *n, uint8_t *out, size_t *ret_n)
+enum st mem_handle(struct st_node *n, bool wait, uint8_t *out, size_t *ret_n)
 {
     out[0] = TAG_MEM;
     put_le64(out + 1, n->id.ino);

@@ -43,6 +43,7 @@ static const struct store_ops mem_ops = {
     .rename = mem_rename,
     .readlink = mem_readlink,
     .readdir = mem_readdir,
+    .list = store_list,
     .read = mem_read,
     .write = mem_write,
     .sync = mem_sync,
