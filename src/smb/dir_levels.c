@@ -81,6 +81,10 @@ static void put_extended(struct wbuf *w, const struct fs_match *m, uint32_t name
     put_common(w, m, name_bytes);
     wbuf_le32(w, m->attr.ea_size);
     wbuf_le32(w, m->attr.reparse_tag);
+}
+
+static void put_id128(struct wbuf *w, const struct fs_match *m)
+{
     wbuf_le64(w, m->fileid);
     wbuf_le64(w, 0);
 }
@@ -88,11 +92,36 @@ static void put_extended(struct wbuf *w, const struct fs_match *m, uint32_t name
 static void id_extd_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
 {
     put_extended(w, m, name_bytes);
+    put_id128(w, m);
 }
 
 static void id_extd_both_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
 {
+    id_extd_directory(w, m, name_bytes);
+    put_short_name(w, m);
+}
+
+static void id64_extd_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
+{
     put_extended(w, m, name_bytes);
+    wbuf_le64(w, m->fileid);
+}
+
+static void id64_extd_both_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
+{
+    id64_extd_directory(w, m, name_bytes);
+    put_short_name(w, m);
+}
+
+static void id_all_extd_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
+{
+    id64_extd_directory(w, m, name_bytes);
+    put_id128(w, m);
+}
+
+static void id_all_extd_both_directory(struct wbuf *w, const struct fs_match *m, uint32_t name_bytes)
+{
+    id_all_extd_directory(w, m, name_bytes);
     put_short_name(w, m);
 }
 
@@ -101,7 +130,8 @@ const struct smb_dir_level *smb_dir_level(uint8_t class_)
     static const struct smb_dir_level levels[] = {
         {1, 64, directory},           {2, 68, full_directory},      {3, 94, both_directory},
         {12, 12, names},              {37, 104, id_both_directory}, {38, 80, id_full_directory},
-        {60, 88, id_extd_directory},  {63, 114, id_extd_both_directory},
+        {60, 88, id_extd_directory},  {63, 114, id_extd_both_directory}, {78, 80, id64_extd_directory},
+        {79, 106, id64_extd_both_directory}, {80, 96, id_all_extd_directory}, {81, 122, id_all_extd_both_directory},
     };
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         if (levels[i].class_ == class_)

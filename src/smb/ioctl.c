@@ -38,6 +38,7 @@ static const struct {
     {0x000900C4, ON_FILE, FS_WRITE_DATA | FS_WRITE_ATTRIBUTES | FS_APPEND_DATA, smb_ioctl_set_sparse}, /* SET_SPARSE */
     {0x000980C8, ON_FILE, FS_WRITE_DATA, smb_ioctl_zero_data},         /* SET_ZERO_DATA */
     {0x000940CF, ON_FILE, FS_READ_DATA, smb_ioctl_allocated_ranges},   /* QUERY_ALLOCATED_RANGES */
+    {0x00090284, ON_FILE, FS_READ_DATA, smb_ioctl_file_regions},       /* QUERY_FILE_REGIONS */
     {0x00098208, ON_FILE, FS_WRITE_DATA, smb_ioctl_trim},              /* FILE_LEVEL_TRIM */
     {0x00098344, ON_FILE, FS_WRITE_DATA, smb_ioctl_duplicate_extents}, /* DUPLICATE_EXTENTS_TO_FILE */
     {0x0009027C, ON_FILE, 0, smb_ioctl_integrity},                     /* GET_INTEGRITY_INFORMATION */

@@ -15,6 +15,7 @@ typedef uint32_t smb_ioctl_fn(struct smb_req *r, struct smb_ioctl *io);
 smb_ioctl_fn smb_ioctl_validate_negotiate, smb_ioctl_network_interfaces;
 smb_ioctl_fn smb_ioctl_resume_key, smb_ioctl_copychunk, smb_ioctl_duplicate_extents;
 smb_ioctl_fn smb_ioctl_set_sparse, smb_ioctl_zero_data, smb_ioctl_allocated_ranges, smb_ioctl_trim;
+smb_ioctl_fn smb_ioctl_file_regions;
 smb_ioctl_fn smb_ioctl_get_reparse, smb_ioctl_set_reparse, smb_ioctl_delete_reparse;
 smb_ioctl_fn smb_ioctl_object_id, smb_ioctl_get_compression, smb_ioctl_set_compression, smb_ioctl_snapshots;
 smb_ioctl_fn smb_ioctl_integrity;

@@ -1,8 +1,12 @@
-/* ioctl_sparse.c - controls about holes: SET_SPARSE, SET_ZERO_DATA, QUERY_ALLOCATED_RANGES, FILE_LEVEL_TRIM ([MS-FSCC]
- * 2.3.69, 2.3.71, 2.3.53, 2.3.73). */
+/* ioctl_sparse.c - controls about holes: SET_SPARSE, SET_ZERO_DATA, QUERY_ALLOCATED_RANGES, QUERY_FILE_REGIONS,
+ * FILE_LEVEL_TRIM ([MS-FSCC] 2.3.69, 2.3.71, 2.3.53, 2.3.55, 2.3.73). */
 #include "ioctl.h"
 
 #define RANGE 16
+/* [MS-FSCC] 2.3.56, 2.3.56.1 */
+#define REGIONS_HEADER 16u
+#define REGION 24u
+#define FILE_REGION_USAGE_VALID_CACHED_DATA 1u
 
 static bool is_file(const struct smb_ioctl *io)
 {
@@ -47,6 +51,41 @@ uint32_t smb_ioctl_allocated_ranges(struct smb_req *r, struct smb_ioctl *io)
         return STATUS_SUCCESS;
     io->has_output = fit > 0;
     return fit ? STATUS_BUFFER_OVERFLOW : STATUS_BUFFER_TOO_SMALL;
+}
+
+/* Bytes that were never written are zero, and valid: one region, up to the end of the file. */
+uint32_t smb_ioctl_file_regions(struct smb_req *r, struct smb_ioctl *io)
+{
+    struct fs_attr attr;
+    uint64_t from = 0, length = INT64_MAX;
+    if (cursor_left(&io->in)) { /* without an input, the whole file */
+        from = cursor_le64(&io->in);
+        length = cursor_le64(&io->in);
+        uint32_t usage = cursor_le32(&io->in);
+        if (io->in.bad || from > INT64_MAX || length > INT64_MAX - from || !(usage & FILE_REGION_USAGE_VALID_CACHED_DATA))
+            return STATUS_INVALID_PARAMETER;
+    }
+    if (!is_file(io))
+        return STATUS_INVALID_PARAMETER;
+    if (io->max < REGIONS_HEADER)
+        return STATUS_BUFFER_TOO_SMALL;
+    enum st st = fs_open_attr(&r->fs, io->open->fso, &attr);
+    if (st != ST_OK)
+        return smb_status(st);
+    uint32_t n = from < attr.st.size && length;
+    bool fits = io->max >= REGIONS_HEADER + n * REGION;
+    wbuf_le32(io->out, 0); /* Flags */
+    wbuf_le32(io->out, n);
+    wbuf_le32(io->out, fits ? n : 0);
+    wbuf_le32(io->out, 0);
+    if (n && fits) {
+        wbuf_le64(io->out, from);
+        wbuf_le64(io->out, MIN(length, attr.st.size - from));
+        wbuf_le32(io->out, FILE_REGION_USAGE_VALID_CACHED_DATA);
+        wbuf_le32(io->out, 0);
+    }
+    io->has_output = true;
+    return fits ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
 }
 
 /* A hint that the bytes are of no use any more. Keeping them is allowed, and safe. */

@@ -9,7 +9,6 @@
 #define MODE_SETTABLE (FS_WRITE_THROUGH | FS_SEQUENTIAL_ONLY | FS_NO_INTERMEDIATE_BUFFERING | 0x10 | 0x20)
 /* [MS-FSCC] 2.4.11.2 */
 enum { FILE_DISPOSITION_DELETE = 0x1, FILE_DISPOSITION_POSIX_SEMANTICS = 0x2, FILE_DISPOSITION_ON_CLOSE = 0x8 };
-#define ATTRIBUTES_INVALID 0xffff0048u /* integrity streams (0x8000) are an attribute since Windows 8 */
 #define ATTRIBUTES_SETTABLE (FS_DOS_READONLY | FS_DOS_HIDDEN | FS_DOS_SYSTEM | FS_DOS_ARCHIVE | FS_DOS_TEMPORARY |     \
                              FS_DOS_OFFLINE | FS_DOS_NOT_INDEXED)
 
@@ -32,8 +31,7 @@ static uint32_t set_basic(struct smb_req *r, struct smb_set *s)
     static const int64_t least = -2;
     if ((int64_t)create < least || (int64_t)access < least || (int64_t)write < least || (int64_t)change < least)
         return STATUS_INVALID_PARAMETER;
-    if ((attributes & ATTRIBUTES_INVALID) || (!dir && (attributes & FS_DOS_DIRECTORY)) ||
-        (dir && (attributes & FS_DOS_TEMPORARY)))
+    if ((!dir && (attributes & FS_DOS_DIRECTORY)) || (dir && (attributes & FS_DOS_TEMPORARY)))
         return STATUS_INVALID_PARAMETER;
     struct fs_setattr sa = {0};
     sa.set |= time_given(create, &sa.create) ? FS_SET_CREATE : 0;
@@ -42,7 +40,7 @@ static uint32_t set_basic(struct smb_req *r, struct smb_set *s)
     sa.set |= time_given(change, &sa.change) ? FS_SET_CHANGE : 0;
     if (attributes) {
         sa.set |= FS_SET_DOS;
-        sa.dos = attributes & ATTRIBUTES_SETTABLE;
+        sa.dos = attributes & ATTRIBUTES_SETTABLE; /* others are let be: there are clients that send a UNIX mode */
     }
     enum st st = sa.set ? fs_setattr(&r->fs, o->node, o, &sa, NULL) : ST_OK;
     if (st == ST_OK)
