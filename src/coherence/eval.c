@@ -131,10 +131,8 @@ enum st eval_modes(struct eval *e, struct part *p)
 
 static bool lease_exempt(const struct eval *e, const struct rule *r, const struct lease *l)
 {
-    static const uint8_t none[16];
     const struct co_party *p = &e->op->party;
-    if (r->child && p->client && p->client == l->party.client && memcmp(p->parent_lease, none, sizeof none) &&
-        memcmp(p->parent_lease, l->party.lease, sizeof none) == 0)
+    if (rule_spares(r, p, l))
         return true;
     /* A level II oplock is lost by a write even of its own open ([MS-FSA] 2.1.4.12 compares no key for it). */
     return lease_own(l, p) && !(l->kind == CO_OPLOCK && l->granted == CO_R && p->open == l->party.open);

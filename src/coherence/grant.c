@@ -65,11 +65,8 @@ static uint8_t beside_operations(const struct grant *g, const struct list *parts
         if (p->ask.op == CO_LOCK)
             return 0;
         const struct rule *r = rule_of(&g->co->policy, party, &p->ask);
-        static const uint8_t none[16];
-        if (r->child && party->client == g->probe.party.client && memcmp(party->parent_lease, none, 16) &&
-            !memcmp(party->parent_lease, g->probe.party.lease, 16))
-            continue;
-        bits = rule_keep(r, g->probe.kind, bits);
+        if (!rule_spares(r, party, &g->probe))
+            bits = rule_keep(r, g->probe.kind, bits);
     }
     return bits;
 }

@@ -130,6 +130,17 @@ static void close_file(struct fs_req *q, struct fs_open *o, bool dispose, bool p
     st_unref(dir);
 }
 
+/* Whoever caches the directory sees what was written once its writer is done, as with Windows. */
+static void tell_directory(struct fs_req *q, struct fs_open *o)
+{
+    struct co_ask ask;
+    struct co_ticket t;
+    if (!atomic_load(&o->priv->wrote) || !fs_parent_ask(q, o->node, o, &ask))
+        return;
+    if (fs_force(q->fs, &o->party, &ask, 1, &t) == ST_OK)
+        fs_force_end(q->fs, &t);
+}
+
 static void close_stream(struct fs_req *q, struct fs_open *o, bool dispose, bool posix)
 {
     struct co_key key = fs_open_key(o);
@@ -151,6 +162,7 @@ void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr)
     if (closed)
         return;
     fs_watch_close(o);
+    tell_directory(q, o);
     if (o->stream)
         close_stream(q, o, dispose, posix);
     close_file(q, o, dispose && !o->stream, posix && !o->stream);

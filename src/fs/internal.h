@@ -136,6 +136,7 @@ struct fs_open_priv {
     uint64_t link_id;         /* fs_link_id(dir, name) */
     bool delete_on_close;     /* FS_DELETE_ON_CLOSE: becomes the link's disposition when this open is closed */
     bool closed, posix_delete;  /* posix_delete: the name goes with this open, whoever else has one */
+    _Atomic bool wrote;       /* its directory is told when it is closed */
     _Atomic uint8_t keeps;    /* FS_TIME_*: what it does leaves these times alone (times.c) */
     struct fs_search *search;
     struct fs_watch *watch;

@@ -238,6 +238,8 @@ static void grant_lease(struct opening *x, struct fs_open_result *ret)
     struct fs *fs = o->fs;
     bool is_dir = o->node->type == ST_DIR && !o->stream;
     struct co_key key = fs_open_key(o);
+    if (is_dir && a->lease_kind == CO_OPLOCK)
+        return; /* a directory has leases only */
     if (!a->lease_want && (a->lease_kind != CO_LEASE || !memcmp(o->party.lease, (uint8_t[16]){0}, 16)))
         return; /* under a lease's key an open that wants nothing joins the lease */
     ret->lease_epoch = a->lease_epoch;

@@ -36,7 +36,7 @@ static enum st gate(struct fs_req *q, const struct write *w)
     struct co_ask asks[2];
     uint64_t first = w->append ? w->pre.size : w->off;
     asks[0] = fs_ask_io(w->n, w->o, CO_WRITE, first, w->append ? UINT64_MAX : w->off + w->len - 1);
-    size_t n = 1 + fs_parent_ask(q, w->n, w->o, &asks[1]);
+    size_t n = 1 + (!w->o && fs_parent_ask(q, w->n, NULL, &asks[1])); /* an open's directory is told at its close */
     return fs_gate(q, asks, n);
 }
 
@@ -98,6 +98,13 @@ static enum st act(struct fs_req *q, struct write *w, enum fs_stable stable, boo
     return st;
 }
 
+static void tell(struct fs_req *q, const struct write *w)
+{
+    fs_tell_node(q, w->n, w->o, w->told);
+    if (w->o && !atomic_load_explicit(&w->o->priv->wrote, memory_order_relaxed))
+        atomic_store(&w->o->priv->wrote, true);
+}
+
 static enum st run(struct fs_req *q, struct write *w, enum fs_stable stable)
 {
     for (int tries = 0; tries < FS_RETRIES; tries++) {
@@ -114,7 +121,7 @@ static enum st run(struct fs_req *q, struct write *w, enum fs_stable stable)
         bool moved = false;
         st = act(q, w, stable, &moved);
         if (st == ST_OK && !moved)
-            fs_tell_node(q, w->n, w->o, w->told);
+            tell(q, w);
         fs_leave(q);
         if (!moved)
             return st;
