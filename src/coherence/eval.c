@@ -98,7 +98,7 @@ static enum st eval_shares(struct eval *e, struct part *p)
     const struct rule *r = rule_of(&e->co->policy, &e->op->party, ask);
     bool open = ask->op == CO_OPEN;
     uint8_t access = r->access | (open ? ask->access : 0), deny = open ? ask->deny : 0;
-    if (ask->flags & CO_ATTR_ONLY || !(access | deny) || !rule_share_binds(&e->co->policy, &e->op->party, ask))
+    if (!(access | deny) || !rule_share_binds(&e->co->policy, &e->op->party, ask))
         return ST_OK;
     enum st st = ST_OK;
     struct share *s;
@@ -166,9 +166,8 @@ static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, st
     return alive;
 }
 
-enum st eval_leases(struct eval *e, struct part *p)
+static enum st leases_against(struct eval *e, struct part *p, const struct rule *r)
 {
-    const struct rule *r = rule_of(&e->co->policy, &e->op->party, &p->ask);
     enum st st = ST_OK;
     struct lease *l;
     if (!(r->lease | r->exclusive | r->batch))
@@ -186,6 +185,18 @@ enum st eval_leases(struct eval *e, struct part *p)
             st = wait_for(e, WHY_LEASE, hold_of_lease(l));
     }
     return st;
+}
+
+enum st eval_leases(struct eval *e, struct part *p)
+{
+    const struct rule *r = rule_of(&e->co->policy, &e->op->party, &p->ask);
+    return r->child ? ST_OK : leases_against(e, p, r);
+}
+
+enum st eval_directories(struct eval *e, struct part *p)
+{
+    const struct rule *r = rule_of(&e->co->policy, &e->op->party, &p->ask);
+    return r->child ? leases_against(e, p, r) : ST_OK;
 }
 
 /* ---- byte ranges, the queue, operations under way ---------------------------------------------------------- */

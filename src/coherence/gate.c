@@ -150,10 +150,11 @@ static bool elements_conflict(const struct op *op)
 static enum st gate_decide(struct gate *g)
 {
     struct op *op = g->op;
-    static enum st (*const steps[])(struct eval *, struct part *) = {eval_modes, eval_leases, eval_ranges};
+    static enum st (*const steps[])(struct eval *, struct part *) = {eval_modes, eval_leases, eval_ranges,
+                                                                     eval_directories};
     for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
-        if (s == 2 && g->blocked)
-            break; /* ranges are decided when the caches are gone */
+        if (s >= 2 && g->blocked)
+            break; /* ranges are decided when the caches are gone; directories lose theirs when all else is settled */
         for (unsigned i = 0; i < op->n; i++) {
             if (g->blocked & 1ull << i)
                 continue; /* share modes come before caching */

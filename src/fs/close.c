@@ -29,6 +29,8 @@ static void set_disposition(struct fs *fs, struct fs_open *o, const struct co_ke
     ask.link = link;
     if (fs_force(fs, &o->party, &ask, 1, &t) != ST_OK)
         return;
+    if (!o->stream)
+        memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
     co_set_delete(fs->co, key, link, true, clock_now(), &out);
     fs_deliver(fs, &out);
     fs_force_end(fs, &t);
@@ -60,6 +62,15 @@ static bool close_in_engine(struct fs *fs, const struct co_key *key, const struc
     return last;
 }
 
+/* Who asked for the deletion and who brings it about may spare different directory leases: then none is spared. */
+static struct co_party unlinker(struct fs_open *o)
+{
+    struct co_party p = o->party;
+    if (memcmp(fsn(o->node)->deleter, p.parent_lease, sizeof p.parent_lease) != 0)
+        memset(p.parent_lease, 0, sizeof p.parent_lease);
+    return p;
+}
+
 /* With the locks of the directory and the object. Only if the name still means this object: it may have been removed,
  * and made anew, by others. */
 static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *dir, const char *name, size_t n)
@@ -68,7 +79,8 @@ static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *d
     struct st_attr before, after;
     struct co_ticket t;
     struct co_ask ask = fs_ask(dir, CO_CHILD);
-    if (fs_force(q->fs, &o->party, &ask, 1, &t) != ST_OK)
+    struct co_party party = unlinker(o);
+    if (fs_force(q->fs, &party, &ask, 1, &t) != ST_OK)
         return false;
     bool known = ops->getattr(dir, &before) == ST_OK;
     enum st st = ops->unlink(dir, name, n, o->node, o->node->type == ST_DIR ? ST_UNLINK_DIR : 0);

@@ -39,6 +39,7 @@ enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix)
     fsn_lock_all(&o->node, 1); /* it does not move now: what is marked is the name that it has */
     if (!o->stream)
         ask.link = fs_open_link(o);
+    memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
     co_set_delete(fs->co, &ask.key, ask.link, on, clock_now(), &out);
     pthread_mutex_lock(&o->priv->lock);
     o->priv->posix_delete = on && posix;

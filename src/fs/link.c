@@ -54,7 +54,8 @@ static enum st gate(struct fs_req *q, struct fs_open *o, const struct link *l)
         asks[n] = fs_ask(l->victim, CO_REMOVE);
         asks[n++].link = fs_link_id(l->dir, l->name, l->n);
     }
-    n += fs_parent_ask(q, l->node, o, &asks[n]); /* the number of links is shown where the file is now */
+    if (!o) /* NFS shows the number of links where the file is now, SMB's listings do not */
+        n += fs_parent_ask(q, l->node, NULL, &asks[n]);
     return fs_gate(q, asks, n);
 }
 

@@ -29,6 +29,7 @@ struct fsn {
     /* The directory that an entry of this object was last seen in, for CO_CHILD_ATTR (parent.c); under `meta_lock`. */
     bool has_parent;
     struct co_key parent;
+    uint8_t deleter[16]; /* the parent lease key of who last marked a name of it for deletion; under `lock` */
     /* Directories. */
     _Atomic uint32_t moves;       /* names that we have moved: an open looks whether its own was among them */
     struct fs_casemap *casemap;   /* casemap.c */

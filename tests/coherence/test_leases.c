@@ -336,11 +336,11 @@ static void test_directory(void **state)
     assert_int_equal(co_lease(k->co, &key, &a, CO_LEASE, RWH, CO_DIRECTORY, 7, k->now, &epoch, &breaking), RH);
     assert_int_equal(epoch, 8);
     memset(child.parent_lease, 5, sizeof child.parent_lease);
-    memset(other.parent_lease, 5, sizeof other.parent_lease);
+    memset(other.parent_lease, 6, sizeof other.parent_lease);
     assert_int_equal(kit_try(k, child, change), ST_OK);
     assert_no_break(k);
     struct kit_ticket t = {0};
-    assert_int_equal(kit_enter(k, &t, other, change), ST_OK); /* another client's key of that value: no */
+    assert_int_equal(kit_enter(k, &t, other, change), ST_OK); /* another key */
     assert_break(k, RH, 0, true);
     assert_int_equal(kit_event(k, CO_EV_BREAK, 0)->epoch, 9);
     kit_leave(k, &t);
