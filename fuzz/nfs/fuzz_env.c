@@ -93,7 +93,7 @@ void fuzz_begin(void)
     n[3] = make(&q, n[0], "link", ST_LNK);
     n[4] = make(&q, n[0], "gone", ST_REG);
     for (int i = 0; i < FUZZ_HANDLES; i++) {
-        if (fs_handle(n[i], fuzz.fh[i], &fuzz.nfh[i]) != ST_OK)
+        if (fs_handle(&q, n[i], fuzz.fh[i], &fuzz.nfh[i]) != ST_OK)
             abort();
         if (i == 4)
             fs_remove(&q, n[0], "gone", 4, false, &wcc);

@@ -19,7 +19,7 @@ static bool me(const struct co_party *a, const struct co_party *b)
 }
 
 struct flat {
-    const struct range *r[64];
+    const struct range *r[1024]; /* more than a string of actions makes */
     size_t n;
 };
 static bool flatten(void *arg, const struct range *r)
