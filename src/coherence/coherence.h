@@ -39,6 +39,7 @@ enum co_flavour { CO_POSIX, CO_WINDOWS }; /* of byte ranges: merge and split, or
 /* Who asks or holds. Anonymous (client = 0) equals nobody, not even itself: NFSv3 I/O, local programs. Equality of
  * range and share owners: client and open. Equality of lease owners: client and lease key; an oplock's key is made of
  * its open (lease_is_oplock). */
+#define CO_WHO 88
 struct co_party {
     enum co_label label;
     enum co_flavour flavour;
@@ -46,7 +47,7 @@ struct co_party {
     uint64_t open;            /* the SMB open, NLM svid or share owner, NFSv4 state owner */
     uint8_t lease[16];        /* key of the lease the open stands under; all zero = none */
     uint8_t parent_lease[16]; /* key whose directory lease the change need not break; all zero = none */
-    char who[64];             /* "ann@10.0.0.7:51234", for people */
+    char who[CO_WHO];         /* for people: "MACHINE/USER@ADDRESS", of which MACHINE/ and USER@ may be missing */
 };
 
 enum co_op {
@@ -98,6 +99,8 @@ struct co_ask {
 #define CO_ASKS_MAX 6
 #define CO_LOCKS_MAX 64 /* elements of one Windows lock request: that many CO_LOCK asks on one file are accepted */
 
+enum co_lease_kind { CO_LEASE, CO_OPLOCK, CO_DELEGATION };
+
 /* A hold, for denials, NLM TEST and listings. */
 enum co_kind { CO_KIND_NONE, CO_KIND_RANGE, CO_KIND_SHARE, CO_KIND_LEASE, CO_KIND_DELETE, CO_KIND_WAITER };
 struct co_hold {
@@ -107,9 +110,13 @@ struct co_hold {
     uint64_t first, last; /* range */
     bool exclusive, zero_len;
     uint8_t access, deny; /* share */
+    enum co_op op;        /* waiter: what it is about to do */
     uint8_t lease, breaking_to; /* CO_R|CO_W|CO_H */
+    enum co_lease_kind lease_kind;
     bool breaking, disconnected;
     uint64_t since; /* ns, the caller's clock */
+    uint64_t id;    /* tells it from every other one of this engine; 0: nothing that could be named */
+    uint64_t behind; /* waiter: id of what it waits for, 0: of nothing that is held */
 };
 
 /* A place in the queues. Embedded in the request; zero-initialise, set wake; keep until co_leave() or co_cancel(). */
@@ -123,7 +130,6 @@ struct co_ticket {
 
 /* Lease states: MS-SMB2 2.2.13.2.8's bits. */
 enum { CO_R = 1, CO_H = 2, CO_W = 4 };
-enum co_lease_kind { CO_LEASE, CO_OPLOCK, CO_DELEGATION };
 
 enum co_event_kind {
     CO_EV_BREAK,  /* tell party: its lease goes from `from` to `to`; ack says whether it must answer */
@@ -231,8 +237,10 @@ bool co_in_grace(struct co *co, uint64_t now);
 void co_each(struct co *co, const struct co_key *key, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* Opens of the file whose share allows nothing less (SMB: is somebody else holding it?): number of share holds. */
 unsigned co_opens(struct co *co, const struct co_key *key, uint64_t link);
-/* Revokes every lease on the file (administrator). Returns how many. */
-unsigned co_revoke(struct co *co, const struct co_key *key, uint64_t now, struct co_out *out);
+/* Takes away by force (administrator) what h, once given by co_each(), still stands for: a lease is revoked and its holder
+ * told; of the Windows flavour a range or share goes with the whole open, which is void; of the POSIX flavour it goes by
+ * itself. Whoever waited for it looks again at once. False: it is gone already, or no hold. */
+bool co_revoke(struct co *co, const struct co_hold *h, uint64_t now, struct co_out *out);
 
 struct co_stats {
     uint64_t files, ranges, shares, leases, waiters, entered;

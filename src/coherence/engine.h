@@ -78,7 +78,7 @@ struct share {
     struct lease *lease;    /* that this open stands under, or NULL */
     struct co_party party;
     uint64_t name;          /* the link it was opened by */
-    uint64_t since;
+    uint64_t since, seq;
     uint8_t access, deny;
     bool attr_only, disconnected, persistent;
     bool voided;            /* no longer binds anybody; waits for the caller's co_close() */
@@ -96,7 +96,7 @@ struct lease {
     bool breaking;
     bool cascade;           /* in a second or later step of one break: whoever needs the floor waits for it */
     uint16_t epoch;
-    uint64_t since, break_at;
+    uint64_t since, break_at, seq;
     struct timer timer;
 };
 
@@ -132,6 +132,7 @@ struct part {
     struct co_ask ask;
     struct op *why_op;      /* WHY_EARLIER: the ticket before */
     uint8_t why;
+    uint64_t behind;        /* id of the hold it waits for */
 };
 
 /* An operation that waits or is under way. */
@@ -148,6 +149,7 @@ struct op {
     uint64_t lease_since, range_since; /* when these waits began, 0 = never */
     struct co_hold met;            /* what it met first */
     uint64_t visited;              /* deadlock.c */
+    uint64_t seq;                  /* of its home */
     struct op *next;
     struct timer timer;
     unsigned n, cap;
@@ -164,7 +166,7 @@ struct shard {
     struct timers timers;
     struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations;
     struct hash rowners;
-    uint64_t rand, seq;
+    uint64_t rand, seq;            /* seq: numbers holds and operations */
     struct co_stats stats;
     struct bucket buckets[CO_BUCKETS];
 } __attribute__((aligned(64)));

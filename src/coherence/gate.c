@@ -73,6 +73,7 @@ static void gate_note(struct gate *g, unsigned i)
     g->blocked |= 1ull << i;
     g->whys |= g->e.why;
     part_waits_for(p, g->e.why, g->e.why_op);
+    p->behind = g->e.blocker.id;
     g->e.why_op = NULL;
 }
 

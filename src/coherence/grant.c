@@ -155,6 +155,7 @@ static struct lease *lease_new(struct co *co, struct file *f, const struct co_pa
     l->kind = kind;
     l->epoch = epoch;
     l->since = now;
+    l->seq = ++sh->seq;
     l->timer.kind = TIMER_LEASE;
     list_init(&l->shares);
     list_append(&f->leases, &l->link);

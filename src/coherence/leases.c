@@ -219,25 +219,3 @@ void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *
     while (left-- && share_void(co, f, list_first(&l->shares, struct share, of_lease), now, out))
         continue; /* the last takes the lease with it */
 }
-
-unsigned co_revoke(struct co *co, const struct co_key *key, uint64_t now, struct co_out *out)
-{
-    struct shard *sh;
-    struct file *f = file_lock(co, key, &sh);
-    unsigned n = 0;
-    struct lease *l;
-    if (f) {
-        list_each(l, &f->leases, link) {
-            if (!l->granted)
-                continue;
-            struct co_event ev = {.kind = CO_EV_BREAK, .key = f->key, .party = l->party, .lease_kind = l->kind,
-                                  .from = l->granted, .epoch = (uint16_t)(l->epoch + 1)};
-            lease_revoke(co, l, now, out);
-            (void)out_push(out, &ev);
-            n++;
-        }
-        file_put(co, f, now);
-    }
-    pthread_mutex_unlock(&sh->mu);
-    return n;
-}

@@ -44,31 +44,40 @@ void out_conflict(struct co_out *out, const struct co_key *key, const struct co_
     (void)out_push(out, &ev);
 }
 
+/* Numbers are a shard's own; with the shard's they are the engine's. */
+static uint64_t id_of(uint64_t hash, uint64_t seq) { return seq << CO_SHARD_BITS | hash >> (64 - CO_SHARD_BITS); }
+
 struct co_hold hold_of_range(const struct file *f, const struct range *r)
 {
     return (struct co_hold){.kind = CO_KIND_RANGE, .key = f->key, .party = r->owner->party, .first = r->first,
-                            .last = r->last, .exclusive = r->exclusive, .zero_len = r->zero, .since = r->since};
+                            .last = r->last, .exclusive = r->exclusive, .zero_len = r->zero, .since = r->since,
+                            .id = id_of(f->hash, r->seq)};
 }
 
 struct co_hold hold_of_share(const struct file *f, const struct share *s)
 {
     return (struct co_hold){.kind = CO_KIND_SHARE, .key = f->key, .party = s->party, .access = s->access,
-                            .deny = s->deny, .disconnected = s->disconnected, .since = s->since};
+                            .deny = s->deny, .disconnected = s->disconnected, .since = s->since,
+                            .id = id_of(f->hash, s->seq)};
 }
 
 struct co_hold hold_of_lease(const struct lease *l)
 {
     bool persistent;
     return (struct co_hold){.kind = CO_KIND_LEASE, .key = l->file->key, .party = l->party, .lease = l->granted,
+                            .lease_kind = l->kind,
                             .breaking_to = l->breaking ? l->to : l->granted, .breaking = l->breaking,
-                            .disconnected = lease_disconnected(l, &persistent), .since = l->since};
+                            .disconnected = lease_disconnected(l, &persistent), .since = l->since,
+                            .id = id_of(l->file->hash, l->seq)};
 }
 
 /* A ticket in the queue, or (kind none) an operation under way. */
 struct co_hold hold_of_part(const struct part *p)
 {
-    return (struct co_hold){.kind = p->op->entered ? CO_KIND_NONE : CO_KIND_WAITER, .key = p->file->key,
-                            .party = p->op->party, .first = p->ask.first, .last = p->ask.last,
+    const struct op *op = p->op;
+    return (struct co_hold){.kind = op->entered ? CO_KIND_NONE : CO_KIND_WAITER, .key = p->file->key,
+                            .party = op->party, .op = p->ask.op, .first = p->ask.first, .last = p->ask.last,
                             .exclusive = p->ask.flags & CO_EXCLUSIVE, .zero_len = p->ask.flags & CO_ZERO_LEN,
-                            .access = p->ask.access, .deny = p->ask.deny, .since = p->op->ticket->queued_at};
+                            .access = p->ask.access, .deny = p->ask.deny, .since = op->ticket->queued_at,
+                            .id = id_of(op->part[0].file->hash, op->seq), .behind = p->behind};
 }

@@ -29,6 +29,7 @@ struct op *op_new(struct co *co, struct co_ticket *t, const struct co_party *par
     op->ticket = t;
     op->party = *party;
     op->timer.kind = TIMER_OP;
+    op->seq = ++sh->seq;
     for (size_t i = 0; i < n; i++) {
         uint64_t hash = file_hash(co, &asks[i].key);
         struct part *p = &op->part[i];
@@ -139,6 +140,7 @@ static bool part_blocked(struct co *co, struct part *p, uint64_t now)
     if (st != ST_AGAIN || e.begun)
         return false;
     part_waits_for(p, e.why, e.why_op);
+    p->behind = e.blocker.id;
     return true;
 }
 

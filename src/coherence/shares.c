@@ -19,6 +19,7 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
     if (!s) {
         s = pool_get(&sh->shares);
         list_init(&s->of_lease);
+        s->seq = ++sh->seq;
         list_append(&f->shares, &s->link);
         sh->stats.shares++;
     }

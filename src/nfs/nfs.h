@@ -27,4 +27,13 @@ int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv,
 void nfs_server_stop(struct nfs_server *s); /* not on a loop's thread; frees */
 uint16_t nfs_server_port(const struct nfs_server *s);
 uint16_t nfs_server_portmap_port(const struct nfs_server *s); /* builtin; 0: none */
+/* Who is there, for the administrator: one call per connection, and one per host that is monitored for its locks (`name`,
+ * with since = 0). Valid during the call; not on a loop's thread. */
+struct nfs_client_info {
+    const struct sockaddr_storage *addr;
+    const char *name; /* NULL: a connection */
+    uint64_t since;   /* clock_now() */
+    unsigned calls;
+};
+void nfs_clients_each(struct nfs_server *s, void (*fn)(void *arg, const struct nfs_client_info *c), void *arg);
 void nfs_server_stats(struct nfs_server *s, struct rpc_stats *ret);

@@ -22,7 +22,8 @@ enum st nlm_node(struct nfs_call *c, const struct nlm_lock *l, uint64_t owner, s
     c->party.label = CO_LABEL_NLM;
     c->party.client = nlm_client(&l->caller, c->rpc.peer);
     c->party.open = owner;
-    snprintf(c->party.who, sizeof c->party.who, "%.*s@%s", (int)MIN(l->caller.n, 30u), l->caller.p, c->rpc.peer_name);
+    snprintf(c->party.who, sizeof c->party.who, "%.*s/%u@%s", (int)MIN(l->caller.n, 26u), l->caller.p, c->rpc.auth.uid,
+             c->rpc.peer_name);
     return ST_OK;
 }
 

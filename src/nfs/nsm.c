@@ -217,6 +217,19 @@ enum st nsm_monitor(struct nsm *nsm, struct rpc_call *c, const struct nfs_name *
     return st == ST_INVAL ? ST_TOOMANY : st;
 }
 
+/* Under the lock: fn only looks. */
+void nsm_each(struct nsm *nsm, void (*fn)(void *arg, const char *name, const struct sockaddr_storage *addr), void *arg)
+{
+    pthread_mutex_lock(&nsm->lock);
+    for (size_t i = 0; i <= nsm->hosts.mask; i++)
+        for (struct hash_link *l = nsm->hosts.slots[i]; l; l = l->next) {
+            const struct nsm_host *h = container_of(l, struct nsm_host, link);
+            if (h->monitored)
+                fn(arg, h->name, &h->addr);
+        }
+    pthread_mutex_unlock(&nsm->lock);
+}
+
 /* --- Start and end. */
 
 /* Odd while we run (XNFS §11.1): each start takes the next odd number. */

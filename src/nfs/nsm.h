@@ -21,5 +21,6 @@ void nsm_free(struct nsm *nsm);
 
 /* Before a lock: the host must be on the list, durably. ST_OK, ST_OFFLOAD, ST_TOOMANY, ST_IO. */
 enum st nsm_monitor(struct nsm *nsm, struct rpc_call *c, const struct nfs_name *caller, uint64_t client, bool reclaim);
+void nsm_each(struct nsm *nsm, void (*fn)(void *arg, const char *name, const struct sockaddr_storage *addr), void *arg);
 uint32_t nsm_state(struct nsm *nsm);
 extern const struct rpc_program nsm_program;

@@ -101,6 +101,10 @@ struct rpc_stats {
 };
 void rpc_server_stats(struct rpc_server *s, struct rpc_stats *ret);
 
+/* The connections of a service, for the administrator: not on a loop's thread. `calls`: under way or parked. */
+void rpc_conns_each(struct rpc_server *s, const struct rpc_service *svc,
+                    void (*fn)(void *arg, const struct conn *c, uint64_t since, unsigned calls), void *arg);
+
 /* --- A call. */
 struct rpc_auth {
     uint32_t flavor; /* RPC_AUTH_NONE, RPC_AUTH_SYS */

@@ -43,6 +43,7 @@ struct rpc_conn {
     const struct rpc_service *svc;
     size_t frame_pos; /* rpc_frame()'s, of the record that is arriving */
     uint64_t serial;  /* DRC origin */
+    uint64_t since;   /* clock_now() */
     uint32_t refs;    /* calls, and 1 while open; loop thread only */
 };
 

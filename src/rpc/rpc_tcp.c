@@ -75,13 +75,38 @@ static void tcp_accept(void *arg, struct loop *l, int fd, const struct sockaddr_
         close(fd);
         return;
     }
-    *rc = (struct rpc_conn){.home = home, .svc = li->svc, .serial = serial++, .refs = 1};
+    *rc = (struct rpc_conn){.home = home, .svc = li->svc, .serial = serial++, .since = loop_now(l), .refs = 1};
     atomic_fetch_add(&li->srv->refs, 1);
     list_append(&home->conns, &rc->in_loop);
     if (conn_open(l, fd, &tcp_ops, &li->srv->cfg.limits, rc, &rc->net) < 0) {
         list_remove(&rc->in_loop);
         free(rc);
         rpc_server_unref(li->srv);
+    }
+}
+
+struct conns_walk {
+    struct rpc_loop *home;
+    const struct rpc_service *svc;
+    void (*fn)(void *arg, const struct conn *c, uint64_t since, unsigned calls);
+    void *arg;
+};
+
+static void conns_look(void *arg)
+{
+    const struct conns_walk *w = arg;
+    const struct rpc_conn *rc;
+    list_each(rc, &w->home->conns, in_loop)
+        if (rc->svc == w->svc && !rc->net->is_closed)
+            w->fn(w->arg, rc->net, rc->since, rc->refs - 1);
+}
+
+void rpc_conns_each(struct rpc_server *s, const struct rpc_service *svc,
+                    void (*fn)(void *arg, const struct conn *c, uint64_t since, unsigned calls), void *arg)
+{
+    for (size_t i = 0; i < s->cfg.nloops; i++) {
+        struct conns_walk w = {&s->loops[i], svc, fn, arg};
+        loop_call(s->loops[i].loop, conns_look, &w);
     }
 }
 

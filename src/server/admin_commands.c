@@ -1,13 +1,13 @@
 /* admin_commands.c - what the administrator can ask, as one table; linked into the daemon and into concordctl, which
  * runs the offline ones itself when the daemon is down. Answers are JSON objects; concordctl prints them for people. */
-#include "fs/fs_metrics.h"
-#include "fs/users.h"
-#include "server.h"
+#include "admin_int.h"
 #include "base/clock.h"
+#include "fs/users.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
-static void _printf_(2, 3) fail(struct admin_call *c, const char *fmt, ...)
+void admin_fail(struct admin_call *c, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -20,14 +20,35 @@ static void _printf_(2, 3) fail(struct admin_call *c, const char *fmt, ...)
 static void check(struct admin_call *c, enum st st)
 {
     if (st != ST_OK)
-        fail(c, "%s", st_text(st));
+        admin_fail(c, "%s", st_text(st));
 }
 
-static json_t *rows(struct admin_call *c, const char *name)
+json_t *admin_rows(struct admin_call *c, const char *name)
 {
     json_t *a = json_array();
     json_object_set_new(c->out, name, a);
     return a;
+}
+
+json_t *admin_text(const char *s)
+{
+    json_t *v = json_string(s);
+    if (v)
+        return v;
+    _cleanup_free_ char *ascii = strdup(s);
+    for (char *p = ascii; p && *p; p++)
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    return json_string(ascii ? ascii : "");
+}
+
+const char *admin_time(uint64_t at, char out[ADMIN_TIME])
+{
+    time_t then = clock_wall().tv_sec - (time_t)((clock_now() - at) / NSEC_PER_SEC);
+    struct tm tm;
+    gmtime_r(&then, &tm);
+    strftime(out, ADMIN_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return out;
 }
 
 /* --- Users. */
@@ -57,7 +78,7 @@ static bool user_row(void *arg, const struct fs_user *u)
     return true;
 }
 
-static void user_list(struct admin_call *c) { check(c, fs_user_each(c->kv, user_row, rows(c, "users"))); }
+static void user_list(struct admin_call *c) { check(c, fs_user_each(c->kv, user_row, admin_rows(c, "users"))); }
 
 /* --- The server. */
 static bool share_row(void *arg, struct fs_share *s)
@@ -68,7 +89,7 @@ static bool share_row(void *arg, struct fs_share *s)
     return true;
 }
 
-static void shares(struct admin_call *c) { fs_share_each(c->s->fs, share_row, rows(c, "shares")); }
+static void shares(struct admin_call *c) { fs_share_each(c->s->fs, share_row, admin_rows(c, "shares")); }
 
 static void status(struct admin_call *c)
 {
@@ -88,64 +109,7 @@ static void status(struct admin_call *c)
 static void reload(struct admin_call *c)
 {
     if (!server_reload(c->s))
-        fail(c, "the configuration has mistakes and was not taken; the log names them");
-}
-
-/* --- What is held. */
-static const char *lease_text(uint8_t bits, char out[4])
-{
-    snprintf(out, 4, "%s%s%s", bits & CO_R ? "R" : "", bits & CO_W ? "W" : "", bits & CO_H ? "H" : "");
-    return out;
-}
-
-static const char *hold_text(const struct co_hold *h, char *out, size_t cap)
-{
-    char a[4], b[4];
-    switch (h->kind) {
-    case CO_KIND_RANGE:
-    case CO_KIND_WAITER:
-        snprintf(out, cap, "%s %llu-%lld", h->exclusive ? "exclusive" : "shared", (unsigned long long)h->first,
-                 h->last == UINT64_MAX ? -1ll : (long long)h->last);
-        break;
-    case CO_KIND_SHARE:
-        snprintf(out, cap, "access=%x deny=%x", h->access, h->deny);
-        break;
-    case CO_KIND_LEASE:
-        snprintf(out, cap, h->breaking ? "%s breaking to %s" : "%s", lease_text(h->lease, a), lease_text(h->breaking_to, b));
-        break;
-    default:
-        snprintf(out, cap, "%s", "");
-    }
-    return out;
-}
-
-struct hold_walk {
-    struct server *s;
-    json_t *rows;
-    const char *path; /* only this one, or NULL */
-};
-
-static bool hold_row(void *arg, const struct co_hold *h)
-{
-    static const char *const kinds[] = {[CO_KIND_RANGE] = "lock", [CO_KIND_SHARE] = "open", [CO_KIND_LEASE] = "lease",
-                                        [CO_KIND_DELETE] = "delete", [CO_KIND_WAITER] = "waiting"};
-    struct hold_walk *w = arg;
-    char path[4200], what[96];
-    if (!fs_key_path(w->s->fs, &h->key, path, sizeof path))
-        snprintf(path, sizeof path, "#%llu", (unsigned long long)h->key.ino);
-    if (w->path && strcmp(w->path, path) != 0)
-        return true;
-    json_array_append_new(
-        w->rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "file", path, "kind", kinds[h->kind] ? kinds[h->kind] : "", "what",
-                           hold_text(h, what, sizeof what), "protocol", fs_label_name(h->party.label), "holder", h->party.who, "age_ms",
-                           (json_int_t)((clock_now() - h->since) / NSEC_PER_MSEC)));
-    return true;
-}
-
-static void locks(struct admin_call *c)
-{
-    struct hold_walk w = {.s = c->s, .rows = rows(c, "locks"), .path = c->n > 1 ? c->words[1] : NULL};
-    co_each(fs_engine(c->s->fs), NULL, hold_row, &w);
+        admin_fail(c, "the configuration has mistakes and was not taken; the log names them");
 }
 
 static void grace(struct admin_call *c)
@@ -156,7 +120,9 @@ static void grace(struct admin_call *c)
 const struct admin_command admin_commands[] = {
     {"status", "", "uptime, grace, and how much is held", 1, 0, 0, false, status},
     {"shares", "", "what is served", 1, 0, 0, false, shares},
-    {"locks", "[PATH]", "locks, opens, leases and who waits", 1, 0, 1, false, locks},
+    {"clients", "", "who is connected, and hosts monitored for their locks", 1, 0, 0, false, admin_clients},
+    {"locks", "[PATH]", "locks, opens, leases and who waits", 1, 0, 1, false, admin_locks},
+    {"break", "PATH|ID", "take away a hold, or all that is held on a file", 1, 1, 1, false, admin_break},
     {"grace", "", "whether only reclaims get locks", 1, 0, 0, false, grace},
     {"reload", "", "read the configuration again", 1, 0, 0, false, reload},
     {"user add", "NAME [UID [GID]]", "add an SMB user; asks for the password", 2, 2, 4, true, user_add},
@@ -182,12 +148,12 @@ void admin_run(struct admin_call *c)
             continue;
         size_t args = c->n - k->name_words;
         if (args < k->min || args > k->max)
-            fail(c, "usage: %s %s", k->name, k->args);
+            admin_fail(c, "usage: %s %s", k->name, k->args);
         else if (!c->s && !k->offline)
-            fail(c, "the server is not running");
+            admin_fail(c, "the server is not running");
         else
             k->run(c);
         return;
     }
-    fail(c, "unknown command");
+    admin_fail(c, "unknown command");
 }

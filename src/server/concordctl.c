@@ -91,15 +91,43 @@ static json_t *ask_database(const char *dir, const char *const *words, size_t n)
     return out;
 }
 
-static void print_value(const json_t *v, int width)
+#define VALUE_MAX 160
+
+/* Names with commas between, as many as fit. */
+static void join(const json_t *names, char out[VALUE_MAX])
 {
-    char text[32];
-    const char *s = json_is_string(v) ? json_string_value(v) : json_is_boolean(v) ? (json_is_true(v) ? "yes" : "no") : text;
-    snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
-    printf("%-*s", width, s);
+    size_t i, n = 0;
+    json_t *name;
+    out[0] = 0;
+    json_array_foreach(names, i, name)
+        if (n < VALUE_MAX)
+            n += (size_t)snprintf(out + n, VALUE_MAX - n, "%s%s", i ? ", " : "", json_string_value(name));
 }
 
-static int value_width(const json_t *v) { return json_is_string(v) ? (int)strlen(json_string_value(v)) : 12; }
+static const char *value_text(const json_t *v, char buf[VALUE_MAX])
+{
+    if (json_is_string(v))
+        return json_string_value(v);
+    if (json_is_boolean(v))
+        return json_is_true(v) ? "yes" : "no";
+    if (json_is_array(v))
+        join(v, buf);
+    else
+        snprintf(buf, VALUE_MAX, "%lld", (long long)json_integer_value(v));
+    return buf;
+}
+
+static void print_value(const json_t *v, int width)
+{
+    char text[VALUE_MAX];
+    printf("%-*s", width, value_text(v, text));
+}
+
+static int value_width(const json_t *v)
+{
+    char text[VALUE_MAX];
+    return (int)strlen(value_text(v, text));
+}
 
 /* An array of objects as a table: the first row's keys are its columns. */
 static void print_table(json_t *rows)

@@ -1,7 +1,7 @@
 /* metrics.c - the Prometheus endpoint: GET /metrics in the text format, over libmicrohttpd. The numbers are read from
  * where they are counted; nothing is counted here. */
+#include "admin_int.h"
 #include "fs/fs_metrics.h"
-#include "server.h"
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -10,6 +10,26 @@ struct metrics {
     struct server *s;
     struct MHD_Daemon *http;
 };
+
+static bool count_waiter(void *arg, const struct co_hold *h)
+{
+    uint64_t *n = arg;
+    if (h->kind == CO_KIND_WAITER && (unsigned)h->op < CO_OP_MAX)
+        n[h->op]++;
+    return true;
+}
+
+/* The engine is walked only when somebody waits at all. */
+static void write_waiters(struct server *s, bool any, FILE *f)
+{
+    uint64_t n[CO_OP_MAX] = {0};
+    if (any)
+        co_each(fs_engine(s->fs), NULL, count_waiter, n);
+    fputs("# HELP concord_waiters Requests that wait for a holder, by what they want to do, once per file they ask for.\n"
+          "# TYPE concord_waiters gauge\n", f);
+    for (unsigned op = 0; op < CO_OP_MAX; op++)
+        fprintf(f, "concord_waiters{kind=\"%s\"} %llu\n", admin_op_name((enum co_op)op), (unsigned long long)n[op]);
+}
 
 static void write_gauges(struct server *s, FILE *f)
 {
@@ -22,8 +42,7 @@ static void write_gauges(struct server *s, FILE *f)
     fputs("# HELP concord_holds What clients hold, by kind.\n# TYPE concord_holds gauge\n", f);
     for (size_t i = 0; i < ARRAY_LEN(holds); i++)
         fprintf(f, "concord_holds{kind=\"%s\"} %llu\n", holds[i].kind, (unsigned long long)holds[i].value);
-    fprintf(f, "# HELP concord_waiters Requests that wait for a holder.\n# TYPE concord_waiters gauge\nconcord_waiters %llu\n",
-            (unsigned long long)co.waiters);
+    write_waiters(s, co.waiters != 0, f);
 }
 
 static void write_conflicts(const struct fs_metrics *m, FILE *f)

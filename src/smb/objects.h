@@ -69,6 +69,7 @@ struct smb_conn {
     struct conn *net;
     struct list in_server;
     struct smb_home *home; /* of its loop */
+    uint64_t since;   /* clock_now() */
     uint16_t dialect; /* 0: before NEGOTIATE */
     bool wildcard;    /* answered an SMB1 negotiate with "2.???": one more NEGOTIATE follows */
     uint32_t client_caps;
@@ -103,6 +104,7 @@ struct smb_session {
     pthread_mutex_t lock; /* trees, channels, authentication */
     struct fs_cred cred;
     bool guest, anonymous, signing_required;
+    char machine[32];     /* what the client called itself when it logged on */
     bool encrypt;         /* every message must be encrypted */
     uint16_t dialect;
     uint16_t cipher, signing_alg;
@@ -125,7 +127,7 @@ struct smb_channel {
     bool binding;                /* its logon is under way: good for SESSION_SETUP only */
     struct smb_signer *signer;   /* NULL before the logon is complete (crypto.h) */
     struct smb_sealer *seal, *unseal;
-    char who[64];                /* "ann@10.0.0.7:51234", for co_party */
+    char who[CO_WHO];            /* for co_party */
 };
 
 struct smb_tree {

@@ -102,6 +102,7 @@ void smb_accept(void *arg, struct loop *l, int fd, const struct sockaddr_storage
     }
     c->srv = srv;
     c->home = home_of(srv, l);
+    c->since = loop_now(l);
     atomic_init(&c->refs, 1);
     list_init(&c->requests);
     list_init(&c->sessions);

@@ -156,7 +156,9 @@ static uint32_t find_auth(struct smb_req *r, const struct setup *s, struct smb_a
 static void name_channel(struct smb_channel *ch)
 {
     const char *name = ch->session->anonymous ? "anonymous" : ch->session->guest ? "guest" : ch->session->cred.name;
-    (void)snprintf(ch->who, sizeof ch->who, "%.31s@%.31s", name, ch->conn->net->peer_name);
+    const char *machine = ch->session->machine;
+    (void)snprintf(ch->who, sizeof ch->who, "%.15s%s%.20s@%.47s", machine, machine[0] ? "/" : "", name,
+                   ch->conn->net->peer_name);
 }
 
 static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct setup *in, const struct fs_cred *cred)
@@ -168,6 +170,7 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
     s->cred = *cred;
     s->guest = who->guest;
     s->anonymous = who->anonymous;
+    memccpy(s->machine, who->workstation, 0, sizeof s->machine - 1);
     bool nobody = s->guest || s->anonymous;
     if (s->guest)
         s->cipher = SMB2_ENCRYPTION_NONE;

@@ -102,6 +102,20 @@ int smb_server_start(struct smb_server *srv, struct loop **loops, size_t nloops,
 uint16_t smb_server_port(const struct smb_server *srv);
 void smb_server_stop(struct smb_server *srv); /* closes connections, sessions, opens */
 
+/* Who is connected, for the administrator: one call per connection, valid during the call. (clients.c) */
+struct smb_client_info {
+    const char *address;
+    const char *machine;     /* as it called itself at its logon; "" */
+    char user[64];           /* of its first session; "" before a logon */
+    uint8_t guid[16];
+    uint16_t dialect;
+    uint64_t since;          /* clock_now() */
+    unsigned sessions;
+    const char *signing, *encryption; /* algorithms in use; "" */
+};
+/* Not on a loop's thread. */
+void smb_clients_each(struct smb_server *srv, void (*fn)(void *arg, const struct smb_client_info *c), void *arg);
+
 /* Command handlers. */
 uint32_t smb_cancel(struct smb_req *r);
 uint32_t smb_negotiate(struct smb_req *r);

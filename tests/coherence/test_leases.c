@@ -350,6 +350,13 @@ static void test_directory(void **state)
     kit_empty(k);
 }
 
+static bool find_lease(void *arg, const struct co_hold *h)
+{
+    if (h->kind == CO_KIND_LEASE)
+        *(struct co_hold *)arg = *h;
+    return true;
+}
+
 static void test_revoke(void **state)
 {
     struct kit *k = kit_new(NULL);
@@ -358,7 +365,10 @@ static void test_revoke(void **state)
     struct co_party a = holder(k, CO_LEASE, RWH);
     assert_int_equal(kit_enter(k, &r, kit_anon(), read_ask), ST_AGAIN);
     kit_clear(k);
-    assert_int_equal(co_revoke(k->co, &key, k->now, &k->out), 1);
+    struct co_hold held = {0};
+    co_each(k->co, &key, find_lease, &held);
+    assert_int_equal(held.kind, CO_KIND_LEASE);
+    assert_true(co_revoke(k->co, &held, k->now, &k->out));
     assert_break(k, RWH, 0, false);
     assert_int_equal(r.wakes, 1);
     kit_do(k, &r, kit_anon(), read_ask);

@@ -56,6 +56,24 @@ check "concordctl talks to the server" ctl_status
 user_change() { echo other-Pass2 | ctl user passwd "$user" && ! smb -c ls && echo "$password" | ctl user passwd "$user" && smb -c ls; }
 check "a changed password counts at once" user_change
 
+# One client holds a file open for as long as it is fed.
+mkfifo "$work/orders"
+smb <"$work/orders" >"$work/holder" 2>&1 &
+holder=$!
+exec 9>"$work/orders"
+echo 'open fromsmb' >&9
+held() { ctl locks /share/fromsmb | grep -q ' open '; }
+opens() { for _ in $(seq 100); do held && return 0; sleep 0.1; done; cat "$work/holder"; ctl locks; return 1; }
+check "a client holds a file open" opens
+names_client() { ctl clients; ctl --json clients | grep -q "\"user\": \"$user\"" && ctl clients | grep -q 'SMB 3.1.1 *127.0.0.1:'; }
+check "concordctl clients names who is connected" names_client
+names_holder() { ctl locks; ctl --json locks /share/fromsmb | grep -q "\"user\": \"$user\""; }
+check "concordctl locks names the holder" names_holder
+breaks() { ctl break /share/fromsmb && ! held && ! ctl break /share/fromsmb && ! ctl break 999999999 && ! ctl break nonsense; }
+check "concordctl break takes the file away from it" breaks
+exec 9>&-
+wait "$holder"
+
 survives_restart() {
     server_stop
     server_start && smb -c "get fromsmb $work/again" && cmp "$work/big" "$work/again"
