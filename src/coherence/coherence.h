@@ -124,6 +124,8 @@ struct co_ticket {
     void (*wake)(struct co_ticket *); /* see above: stores and pushes, nothing else */
     struct co_hold blocker;           /* why the last co_enter() did not say ST_OK */
     uint64_t queued_at;               /* time of the first ST_AGAIN, 0 = never waited */
+    bool tell_first;                  /* in: not before those who lose rights by it are told of them */
+    bool telling;                     /* out: ST_AGAIN for just that: deliver the events, then ask again */
     uint64_t deadline;                /* by when the wait is over, set by the engine (UINT64_MAX: a blocking lock) */
     void *eng;                        /* the engine's: entered and queued state */
 };

@@ -243,6 +243,7 @@ static enum st gate_run(struct gate *g)
     struct co *co = g->e.co;
     struct op *op = g->op;
     enum st st = ST_CANCELLED;
+    size_t before = g->e.out->n;
     g->e.expired = op->lease_since && g->e.now >= op->lease_since + co->policy.lease_break_timeout + CO_NSEC_SLACK;
     if (!atomic_load(&op->voided))
         st = gate_decide(g);
@@ -250,6 +251,10 @@ static enum st gate_run(struct gate *g)
         st = gate_wait(g);
     if (st == ST_AGAIN)
         return st;
+    if (st == ST_OK && g->t->tell_first && !op->told && out_has_break(g->e.out, before)) {
+        g->t->telling = op->told = true;
+        return ST_AGAIN;
+    }
     if (st == ST_OK)
         st = gate_go(g);
     if (st == ST_OK)
@@ -302,18 +307,20 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
 {
     struct co_hold met = {0};
     uint64_t lease_since = 0;
-    bool revoked = false, voided = false;
+    bool revoked = false, voided = false, told = false;
     if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
         met = old->met;
         lease_since = old->lease_since;
         revoked = atomic_load(&old->revoked);
         voided = atomic_load(&old->voided);
+        told = old->told;
         op_forget(co, old, now);
     }
     struct op *op = op_new(co, t, party, asks, n, now);
     if (op) {
         op->met = met;
         op->lease_since = lease_since;
+        op->told = told;
         atomic_store(&op->revoked, revoked);
         atomic_store(&op->voided, voided);
     }
@@ -348,6 +355,7 @@ static enum st enter_recorded(struct co *co, struct co_ticket *t, const struct c
 enum st co_enter(struct co *co, struct co_ticket *t, const struct co_party *party, const struct co_ask *asks, size_t n,
                  uint64_t now, struct co_out *out)
 {
+    t->telling = false;
     if (likely(n == 1 && !t->eng && (unsigned)asks->op < CO_OP_MAX) &&
         count_enter(co, t, asks, file_hash(co, &asks->key), now))
         return ST_OK;

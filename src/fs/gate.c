@@ -78,13 +78,29 @@ static bool inject(struct fs_req *q)
 }
 
 /* --- The gate. */
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n);
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, struct fs_told *told);
 
 static void settle_flags(const struct co_party *party, struct co_ask *asks, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (op_is_io[asks[i].op])
             asks[i].flags |= party->flavour == CO_POSIX ? CO_ADVISORY : CO_DENY_NOWAIT;
+}
+
+/* Asks until nobody is left who must be told first. */
+static enum st enter(struct fs_req *q, const struct co_party *party, const struct co_ask *asks, size_t n)
+{
+    struct co_ticket *t = &q->ticket;
+    told_forget(q);
+    t->tell_first = q->job != NULL;
+    for (;;) {
+        struct co_out out = fs_out();
+        enum st st = co_enter(q->fs->co, t, party, asks, n, clock_now(), &out);
+        struct fs_told *told = t->telling ? told_new() : NULL;
+        deliver(q->fs, &out, asks, n, told);
+        if (likely(!t->telling) || told_wait(q, told))
+            return st;
+    }
 }
 
 enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n)
@@ -95,9 +111,7 @@ enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n)
     if (testing && inject(q))
         return ST_AGAIN;
     settle_flags(party, asks, n);
-    struct co_out out = fs_out();
-    enum st st = co_enter(fs->co, &q->ticket, party, asks, n, clock_now(), &out);
-    deliver(fs, &out, asks, n);
+    enum st st = enter(q, party, asks, n);
     if (st == ST_OK) {
         if (testing) {
             atomic_fetch_add(&fs->acting, 1);
@@ -164,7 +178,7 @@ static void log_conflict(struct fs *fs, const struct co_event *ev, const struct 
            (unsigned long long)(ev->waited / NSEC_PER_MSEC), ev->outcome ? ev->outcome : "other");
 }
 
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n)
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, struct fs_told *told)
 {
     if (likely(!out->n))
         return co_out_done(out);
@@ -179,14 +193,14 @@ static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks
             fs_count_break(fs, ev);
         const struct fs_sink *sink = &fs->sinks[(unsigned)ev->party.label < CO_LABEL_MAX ? ev->party.label : 0];
         if (sink->event)
-            sink->event(sink->arg, ev);
+            sink->event(sink->arg, ev, told);
     }
     co_out_done(out);
 }
 
 void fs_deliver(struct fs *fs, struct co_out *out)
 {
-    deliver(fs, out, NULL, 0);
+    deliver(fs, out, NULL, 0, NULL);
 }
 
 /* --- Deadlines. */

@@ -86,6 +86,7 @@ bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[1
 struct notice {
     struct task task;
     struct smb_conn *conn;
+    struct fs_told *told;
     uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
     bool drop, lease, ack;
     uint64_t open;
@@ -111,6 +112,15 @@ static void put_lease_break(struct wbuf *w, const struct notice *n)
     wbuf_le32(w, n->from);
     wbuf_le32(w, n->to);
     wbuf_zero(w, 12); /* BreakReason, AccessMaskHint, ShareMaskHint */
+}
+
+/* After the connections that have something to send have sent it. */
+static void notice_sent(struct task *t)
+{
+    struct notice *n = container_of(t, struct notice, task);
+    fs_told_done(n->told);
+    smb_conn_unref(n->conn);
+    free(n);
 }
 
 static void send_notice(struct task *t)
@@ -140,8 +150,20 @@ static void send_notice(struct task *t)
             put_oplock_break(&w, n);
         smb_send(c, &w, seal);
     }
-    smb_conn_unref(c);
-    free(n);
+    n->task.fn = notice_sent;
+    loop_defer(c->home->loop, &n->task);
+}
+
+/* On the connection's own loop at once: it leaves before the answer to whoever caused it, later in this turn. */
+static void notice_post(struct notice *n, struct fs_told *told)
+{
+    struct loop *home = n->conn->home->loop;
+    if (loop_self() == home) {
+        send_notice(&n->task);
+        return;
+    }
+    n->told = fs_told_later(told);
+    loop_post(home, &n->task);
 }
 
 /* --- From any thread. */
@@ -167,7 +189,7 @@ static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
     return found;
 }
 
-static void on_break(struct smb_server *srv, const struct co_event *ev)
+static void on_break(struct smb_server *srv, const struct co_event *ev, struct fs_told *told)
 {
     struct smb_open *o = smb_open_by_number(srv, ev->party.open);
     bool lease = ev->lease_kind == CO_LEASE, v2 = true;
@@ -198,7 +220,7 @@ static void on_break(struct smb_server *srv, const struct co_event *ev)
                              .ack = ev->ack, .open = ev->party.open, .from = ev->from, .to = ev->to,
                              .epoch = v2 ? ev->epoch : 0};
         memcpy(n->key, ev->party.lease, 16);
-        loop_post(c->home->loop, &n->task);
+        notice_post(n, told);
     } else if (c) {
         smb_conn_unref(c);
     }
@@ -243,12 +265,12 @@ static void on_void(struct smb_server *srv, const struct co_event *ev)
     smb_run_blocking(srv, &v->task);
 }
 
-void smb_sink_event(void *arg, const struct co_event *ev)
+void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told)
 {
     struct smb_server *srv = arg;
     switch (ev->kind) {
     case CO_EV_BREAK:
-        on_break(srv, ev);
+        on_break(srv, ev, told);
         break;
     case CO_EV_VOID:
         on_void(srv, ev);

@@ -136,7 +136,7 @@ struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id
 /* --- break_notify.c */
 struct smb_lease;
 uint64_t smb_client_id(const uint8_t guid[16]);
-void smb_sink_event(void *arg, const struct co_event *ev);
+void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told);
 void smb_lease_join(struct smb_open *o);  /* on publishing an open with a lease key */
 void smb_lease_leave(struct smb_open *o); /* on closing it */
 /* The file that the lease with this key is on. False: no such lease of this client. */

@@ -11,7 +11,7 @@ static struct caller nfs, smb, nlm;
 static struct co_event broken[16];
 static unsigned nbroken;
 
-static void on_event(void *arg, const struct co_event *ev)
+static void on_event(void *arg, const struct co_event *ev, struct fs_told *told)
 {
     if (nbroken < ARRAY_LEN(broken))
         broken[nbroken++] = *ev;
