@@ -44,6 +44,11 @@ def context(tag, data):
     return struct.pack("<IHHHHI", 0, 16, 4, 0, 24, len(data)) + tag + b"\0" * 4 + data
 
 
+GUID = b"G" * 16
+DHNQ = context(b"DHnQ", b"\0" * 16)
+DHNC = context(b"DHnC", OPEN)
+DH2Q = context(b"DH2Q", struct.pack("<IIQ", 50, 2, 0) + GUID)
+DH2C = context(b"DH2C", OPEN + GUID + struct.pack("<I", 0))
 LEASE = context(b"RqLs", b"K" * 16 + struct.pack("<IIQ", 7, 0, 0))
 
 
@@ -111,6 +116,12 @@ def requests():
         one(ioctl(RELATED, 0x140204, b"\0" * 28)) + one(ioctl(RELATED, 0x1401FC))
     yield "stream", one(create("file:s")) + one(write_(OPEN, b"x")) + one(query(OPEN, 1, 22)) + one(close(OPEN))
     yield "pipe", one(create("srvsvc"), 3) + one(ioctl(OPEN, 0x11C017, b"\5\0\x0b\3" + b"\0" * 60), 3)
+    replay = 0x20000000
+    yield "durable", one(create("file", oplock=9, contexts=DHNQ)) + one(create("file", contexts=DHNC)) + \
+        one((2, b"\4\0\0\0")) + one(create("file", contexts=DHNC)) + one(create("file"), 5)
+    yield "durable-v2", one(create("file", oplock=9, contexts=DH2Q)) + one(create("file", oplock=9, contexts=DH2Q), 1, replay) + \
+        one(create("file", oplock=9, contexts=DH2Q)) + one(write_(OPEN, b"x"), 1, replay) + \
+        one(create("file", contexts=DH2C)) + one((2, b"\4\0\0\0"))
     yield "ends", one(f) + one((4, b"\4\0\0\0")) + one((13, b"\4\0\0\0")) + one((2, b"\4\0\0\0"))
     yield "parked-chain", one(create("file", oplock=9)) + \
         message(chain(create("x"), close(RELATED), create("file"), read(RELATED, 1), close(RELATED)), 13)

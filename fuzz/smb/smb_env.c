@@ -27,6 +27,7 @@ static void start(void)
     env.srv.cfg.signing = env.srv.cfg.encryption = FS_OFFERED;
     env.srv.cfg.max_read = env.srv.cfg.max_write = env.srv.cfg.max_transact = 1 << 20;
     env.srv.cfg.anonymous = env.srv.cfg.guest = true;
+    env.srv.cfg.durable_timeout = 60 * NSEC_PER_SEC;
     env.srv.cfg.limits = (struct conn_limits){.max_message = 2 << 20, .max_inflight = 256, .max_queued = 8 << 20};
     if (smb_server_start(&env.srv, &env.loop, 1, "127.0.0.1:0") < 0)
         abort();
@@ -48,6 +49,7 @@ void env_end(void)
     env_turn(NSEC_PER_SEC);
     env_turn(120 * NSEC_PER_SEC); /* breaks that nobody acknowledges, logons that do not end */
     env_turn(120 * NSEC_PER_SEC);
+    env_turn(301 * NSEC_PER_SEC); /* and clients that do not come back */
     if (env.srv.alive || env.srv.sessions.count || env.srv.opens.count || env.srv.leases.count) {
         fprintf(stderr, "left behind: %u alive, %zu sessions, %zu opens, %zu leases\n", env.srv.alive, env.srv.sessions.count,
                 env.srv.opens.count, env.srv.leases.count);

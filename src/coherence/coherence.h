@@ -224,8 +224,8 @@ void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool 
 bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link);
 /* A rename gave the opens of link `from` the name `to`. */
 void co_relink(struct co *co, const struct co_key *key, uint64_t from, uint64_t to);
-/* The open's connection is gone but it may come back (durable), or is back. */
-void co_disconnected(struct co *co, const struct co_key *key, const struct co_party *party, bool gone, bool persistent,
+/* The open's connection is gone but it may come back (durable), or is back. False: the open is void, or not known. */
+bool co_disconnected(struct co *co, const struct co_key *key, const struct co_party *party, bool gone, bool persistent,
                      uint64_t now, struct co_out *out);
 /* Everything that a client holds or waits for is void (NSM notification, FREE_ALL). */
 void co_client_gone(struct co *co, uint64_t client, uint64_t now, struct co_out *out);

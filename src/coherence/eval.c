@@ -140,7 +140,7 @@ static bool lease_exempt(const struct eval *e, const struct rule *r, const struc
 
 static bool lease_blocks(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
-    uint8_t lost = l->granted & ~rule_keep(r, l->kind, l->granted);
+    uint8_t lost = l->granted & ~rule_keep_of(r, l);
     if (!l->breaking || e->expired)
         return false;
     /* In the steps of a cascade the ticket goes on waiting for the state that it needs. */
@@ -152,7 +152,7 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
 /* Begins what must begin. False: the lease went away with its opens. */
 static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, struct lease *l)
 {
-    uint8_t keep = rule_keep(r, l->kind, l->granted);
+    uint8_t keep = rule_keep_of(r, l);
     bool idle = !l->breaking;
     struct co_hold was = hold_of_lease(l);
     if (e->expired && rule_waits(&e->co->policy, &p->ask, r, l->granted & ~keep)) {
@@ -173,7 +173,7 @@ static enum st leases_against(struct eval *e, struct part *p, const struct rule 
     if (!(r->lease | r->exclusive | r->batch))
         return ST_OK;
     list_each(l, &p->file->leases, link) {
-        uint8_t keep = rule_keep(r, l->kind, l->granted);
+        uint8_t keep = rule_keep_of(r, l);
         bool untouched = keep == l->granted && !(l->cascade && r->whole);
         if (untouched || lease_exempt(e, r, l) || e->now < l->since + r->min_age)
             continue;

@@ -60,13 +60,14 @@ bool co_close(struct co *co, const struct co_key *key, const struct co_party *pa
     return unlink;
 }
 
-void co_disconnected(struct co *co, const struct co_key *key, const struct co_party *party, bool gone, bool persistent,
+bool co_disconnected(struct co *co, const struct co_key *key, const struct co_party *party, bool gone, bool persistent,
                      uint64_t now, struct co_out *out)
 {
     struct shard *sh;
     struct file *f = file_lock(co, key, &sh);
     struct share *s = f ? share_find(f, party) : NULL;
-    if (s) {
+    bool alive = s && !s->voided;
+    if (alive) {
         s->disconnected = gone;
         s->persistent = gone && persistent;
         bool kept;
@@ -77,6 +78,7 @@ void co_disconnected(struct co *co, const struct co_key *key, const struct co_pa
     if (f)
         file_put(co, f, now);
     pthread_mutex_unlock(&sh->mu);
+    return alive;
 }
 
 static void client_gone_from(struct co *co, struct file *f, uint64_t client, uint64_t now, struct co_out *out)

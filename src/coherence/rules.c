@@ -27,7 +27,7 @@ const struct rule co_rules[RULE_MAX] = {
     [RULE_OPEN_CONTROL]    = {"open for security",    0,    CO_W, CO_W, CO_W,         0,             RULE_NO_RANGE,
                               .pending_denies = true},
     [RULE_OPEN]            = {"open",                 CO_W, CO_W, CO_W, CO_W,         0,             RULE_NO_RANGE,
-                              .pending_denies = true, .whole = true},
+                              .pending_denies = true, .whole = true, .ends_orphans = true},
     [RULE_OPEN_OVERWRITE]  = {"open, overwriting",    RWH,  RWH,  RWH,  CO_W,         CO_ACC_WRITE,  RULE_WRITES,
                               .deny_at_once = true, .pending_denies = true, .whole = true},
     /* Whoever an open's share mode refuses asks its holder first whether the open is still in use. */
@@ -101,6 +101,17 @@ uint8_t rule_keep(const struct rule *r, enum co_lease_kind kind, uint8_t granted
     /* A batch oplock without H would be exclusive; what it falls to is level II ([MS-FSA] 2.1.4.12). */
     uint8_t keep = granted & ~r->batch;
     return rule_valid(kind, keep & CO_H ? keep : keep & ~CO_W);
+}
+
+/* Who opens a file that somebody out of reach caches writes of takes it over: what is unwritten never comes, as with
+ * Windows. One who only looks at the data leaves the absent a chance to come back. */
+uint8_t rule_keep_of(const struct rule *r, const struct lease *l)
+{
+    uint8_t keep = rule_keep(r, l->kind, l->granted);
+    bool persistent;
+    if (r->ends_orphans && keep != l->granted && lease_disconnected(l, &persistent) && !persistent)
+        return 0;
+    return keep;
 }
 
 /* A holder of R alone has nothing to give back and is told after the fact; a delegation is always returned. */

@@ -14,6 +14,7 @@ struct rule {
     bool child;                      /* a change of a directory's entry: parent_lease is exempt */
     uint64_t min_age;                /* it leaves rights alone that were granted less than so long ago (ns) */
     bool whole;                      /* once a break goes on in steps it waits for the last of them */
+    bool ends_orphans;               /* a lease that it would break goes altogether when its opens are disconnected */
 };
 enum rule_id {
     RULE_READ, RULE_WRITE, RULE_RESIZE, RULE_FLUSH, RULE_FLUSH_NOBODY, RULE_GETATTR, RULE_GETATTR_LAZY, RULE_SETATTR,
@@ -30,6 +31,8 @@ static inline const struct rule *rule_of(const struct co_policy *pol, const stru
 }
 /* What a holder of `granted` may keep beside the operation. */
 uint8_t rule_keep(const struct rule *r, enum co_lease_kind kind, uint8_t granted);
+/* The same for a lease as it stands: also who is there to answer for it matters. */
+uint8_t rule_keep_of(const struct rule *r, const struct lease *l);
 /* Whether the operation waits for a holder that must still acknowledge the loss of `lost`. */
 bool rule_waits(const struct co_policy *pol, const struct co_ask *ask, const struct rule *r, uint8_t lost);
 bool rule_needs_ack(enum co_lease_kind kind, uint8_t granted);

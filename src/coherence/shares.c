@@ -28,7 +28,7 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
     s->since = now;
     s->access = ask->access;
     s->deny = ask->deny;
-    s->attr_only = ask->flags & CO_ATTR_ONLY;
+    s->attr_only = (ask->flags & (CO_ATTR_ONLY | CO_CONTROL)) == CO_ATTR_ONLY;
     s->voided = false;
 }
 

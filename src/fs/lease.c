@@ -13,12 +13,39 @@ enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_pa
     return st;
 }
 
-void fs_open_disconnected(struct fs_open *o, bool gone, bool persistent)
+bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent)
 {
     struct co_key key = fs_open_key(o), base = fs_node_key(o->node);
     struct co_out out = fs_out();
-    co_disconnected(o->fs->co, &key, &o->party, gone, persistent, clock_now(), &out);
+    bool alive = co_disconnected(o->fs->co, &key, &o->party, gone, persistent, clock_now(), &out);
     if (o->stream)
-        co_disconnected(o->fs->co, &base, &o->party, gone, persistent, clock_now(), &out);
+        alive &= co_disconnected(o->fs->co, &base, &o->party, gone, persistent, clock_now(), &out);
     fs_deliver(o->fs, &out);
+    return alive;
+}
+
+struct search {
+    const struct co_party *party;
+    bool found;
+};
+
+static bool is_range_of(void *arg, const struct co_hold *h)
+{
+    struct search *s = arg;
+    s->found |= h->kind == CO_KIND_RANGE && h->party.client == s->party->client && h->party.open == s->party->open;
+    return !s->found;
+}
+
+bool fs_open_has_ranges(struct fs_open *o)
+{
+    struct co_key key = fs_open_key(o);
+    struct search s = {.party = &o->party};
+    co_each(o->fs->co, &key, is_range_of, &s);
+    return s.found;
+}
+
+uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking)
+{
+    struct co_key key = fs_open_key(o);
+    return co_lease(o->fs->co, &key, &o->party, kind, 0, 0, 0, clock_now(), ret_epoch, ret_breaking);
 }

@@ -119,4 +119,8 @@ enum st fs_ranges(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t le
 /* Leases through opens. */
 enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                      uint8_t keep);
-void fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
+/* Its client is gone but may come back, or is back. False: it is void and must be closed. */
+bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
+bool fs_open_has_ranges(struct fs_open *o); /* holds byte ranges locked */
+/* What the open may cache at this moment. */
+uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking);

@@ -31,7 +31,8 @@ struct config {
         bool enabled, guest, anonymous;
         char listen[128], workgroup[16];
         uint32_t min_protocol, max_protocol, signing, encryption;
-        uint32_t max_io, max_sessions, max_trees, max_opens, max_credits;
+        uint32_t max_io, max_sessions, max_trees, max_opens, max_credits, max_disconnected;
+        uint64_t durable_timeout;
         struct config_peer_limits peers;
     } smb;
     struct {

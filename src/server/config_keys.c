@@ -73,6 +73,10 @@ const struct config_key config_keys[] = {
     {"smb", "max_trees", CFG_U32, AT(smb.max_trees), 1, 65535, NULL, "1024", "Tree connects of one session."},
     {"smb", "max_opens", CFG_U32, AT(smb.max_opens), 16, 1000000, NULL, "65535", "Open files of one session."},
     {"smb", "max_credits", CFG_U32, AT(smb.max_credits), 64, 65535, NULL, "8192", "Credits of one connection."},
+    {"smb", "durable_timeout", CFG_DURATION, AT(smb.durable_timeout), 0, 300 * SEC, NULL, "60s",
+     "How long a durable open waits for its client to come back when the client does not say; 0: none are granted."},
+    {"smb", "max_disconnected", CFG_U32, AT(smb.max_disconnected), 1, 1000000, NULL, "4096",
+     "Durable opens of the server that wait for their clients."},
     PEERS("smb", smb.peers),
 
     {"lock", "lease_break_timeout", CFG_DURATION, AT(lock.policy.lease_break_timeout), NSEC_PER_MSEC * 10, 600 * SEC, NULL,

@@ -152,6 +152,8 @@ static bool start_smb(struct server *s)
                                       .max_trees = c->smb.max_trees,
                                       .max_opens = c->smb.max_opens,
                                       .max_credits = c->smb.max_credits,
+                                      .max_disconnected = c->smb.max_disconnected,
+                                      .durable_timeout = c->smb.durable_timeout,
                                       .guest = c->smb.guest,
                                       .anonymous = c->smb.anonymous,
                                       .limits = limits_of(&c->smb.peers, c->smb.max_io + 65536),

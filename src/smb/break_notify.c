@@ -2,7 +2,8 @@
  * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
  *
  * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
- * the holder's. A holder without a connection gets no notice; its opens are being closed. */
+ * the holder's. A holder without a connection gets no notice: its opens are being closed, or the engine knows that they
+ * are disconnected. */
 #include "internal.h"
 #include "fs/open.h"
 
@@ -89,7 +90,7 @@ struct notice {
     struct fs_told *told;
     uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
     bool drop, lease, ack;
-    uint64_t open;
+    uint64_t persistent_id, volatile_id;
     uint8_t key[16], from, to;
     uint16_t epoch;
 };
@@ -99,8 +100,8 @@ static void put_oplock_break(struct wbuf *w, const struct notice *n)
     wbuf_le16(w, 24);
     wbuf_u8(w, n->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE);
     wbuf_zero(w, 5);
-    wbuf_le64(w, n->open);
-    wbuf_le64(w, n->open);
+    wbuf_le64(w, n->persistent_id);
+    wbuf_le64(w, n->volatile_id);
 }
 
 static void put_lease_break(struct wbuf *w, const struct notice *n)
@@ -210,14 +211,15 @@ static void on_break(struct smb_server *srv, const struct co_event *ev, struct f
     }
     /* A lease is its client's, whatever connection its opens came over: the oldest one is told, as on Windows. */
     struct smb_conn *c = lease ? conn_of_client(srv, ev->party.client) : NULL;
-    if (!c && o)
+    if (!c && o && o->session)
         c = conn_of_session(o->session);
     if (!c)
         c = conn_of_client(srv, ev->party.client);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
-        *n = (struct notice){.task.fn = send_notice, .conn = c, .session = o && !lease ? o->session->id : 0, .lease = lease,
-                             .ack = ev->ack, .open = ev->party.open, .from = ev->from, .to = ev->to,
+        *n = (struct notice){.task.fn = send_notice, .conn = c, .session = o && o->session && !lease ? o->session->id : 0, .lease = lease,
+                             .ack = ev->ack, .persistent_id = ev->party.open,
+                             .volatile_id = o ? o->volatile_id : 0, .from = ev->from, .to = ev->to,
                              .epoch = v2 ? ev->epoch : 0};
         memcpy(n->key, ev->party.lease, 16);
         notice_post(n, told);
@@ -239,30 +241,11 @@ static void on_drop(struct smb_server *srv, const struct co_event *ev)
     }
 }
 
-struct voiding {
-    struct task task;
-    struct smb_open *open;
-};
-
-static void void_on_pool(struct task *t)
-{
-    struct voiding *v = container_of(t, struct voiding, task);
-    smb_open_close(NULL, v->open, NULL);
-    smb_open_unref(v->open);
-    free(v);
-}
-
 static void on_void(struct smb_server *srv, const struct co_event *ev)
 {
     struct smb_open *o = smb_open_by_number(srv, ev->party.open);
-    struct voiding *v = o ? calloc(1, sizeof *v) : NULL;
-    if (!v) {
-        smb_open_unref(o);
-        return;
-    }
-    v->task.fn = void_on_pool;
-    v->open = o;
-    smb_run_blocking(srv, &v->task);
+    if (o)
+        smb_open_close_later(o);
 }
 
 void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told)

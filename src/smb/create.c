@@ -27,6 +27,7 @@ struct create_state {
     struct smb_path path;
     struct fs_open_args a;
     struct smb_open *open;
+    struct smb_open *earlier; /* what the same request opened before: this one is a replay */
 };
 
 static uint32_t create_decode(struct smb_req *r, struct create_state *s)
@@ -82,8 +83,8 @@ static uint32_t create_check(const struct smb_req *r, const struct create_state 
         return STATUS_PRIVILEGE_NOT_HELD;
     if ((s->attributes & ATTRIBUTE_ENCRYPTED) && s->disposition != FS_OPEN && s->disposition != FS_OVERWRITE)
         return STATUS_ACCESS_DENIED; /* nothing is stored encrypted: do not pretend */
-    if (s->cx.timewarp || s->cx.durable_reconnect)
-        return STATUS_OBJECT_NAME_NOT_FOUND; /* no snapshots; no such disconnected open */
+    if (s->cx.timewarp)
+        return STATUS_OBJECT_NAME_NOT_FOUND; /* no snapshots */
     return STATUS_SUCCESS;
 }
 
@@ -138,6 +139,15 @@ static uint32_t create_path(struct smb_req *r, struct create_state *s)
     return STATUS_SUCCESS;
 }
 
+/* [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12: of all that CREATE says only the contexts count, and the name where there is a lease. */
+static uint32_t create_prepare_reconnect(struct smb_req *r, struct create_state *s)
+{
+    if (smb_path_parse(&r->arena, s->name, s->nname, &s->path) != STATUS_SUCCESS)
+        s->path = (struct smb_path){.path = NULL};
+    s->open = smb_open_new(r);
+    return s->open ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
 /* First run only: everything that the wire says, as fs_open() wants it. */
 static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
 {
@@ -146,6 +156,8 @@ static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
         return status;
     if (!r->tree->share)
         return STATUS_SUCCESS;
+    if (s->cx.durable & SMB_DURABLE_RECONNECT)
+        return create_prepare_reconnect(r, s);
     if ((status = create_check(r, s)) != STATUS_SUCCESS || (status = create_path(r, s)) != STATUS_SUCCESS)
         return status;
     create_caching(r, s);
@@ -161,8 +173,11 @@ static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
     s->open = smb_open_new(r);
     if (!s->open)
         return STATUS_INSUFFICIENT_RESOURCES;
-    r->party.open = s->open->volatile_id;
-    return STATUS_SUCCESS;
+    r->party.open = s->open->persistent_id;
+    if (!(s->cx.durable & SMB_DH2Q))
+        return STATUS_SUCCESS;
+    memcpy(s->open->create_guid, s->cx.create_guid, 16);
+    return smb_replay_claim(r, s->open, &s->earlier);
 }
 
 /* [MS-SMB2] 2.2.2.2.1. The link is the first one on the path; what follows it is the unparsed part. */
@@ -207,13 +222,14 @@ static uint8_t oplock_level(const struct create_state *s, uint8_t granted)
     return granted & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE;
 }
 
-static void create_encode(struct smb_req *r, const struct create_state *s, const struct fs_open_result *res)
+static void create_encode(struct smb_req *r, const struct create_state *s, const struct smb_open *o,
+                          const struct fs_open_result *res)
 {
     struct wbuf *w = &r->out;
     size_t body = wbuf_len(w);
     const struct fs_attr *at = &res->attr;
     wbuf_le16(w, 89);
-    wbuf_u8(w, s->open->oplock_level);
+    wbuf_u8(w, s->earlier ? s->oplock : o->oplock_level);
     wbuf_u8(w, 0);
     wbuf_le32(w, res->action);
     wbuf_le64(w, smb_time(&at->create));
@@ -224,8 +240,8 @@ static void create_encode(struct smb_req *r, const struct create_state *s, const
     wbuf_le64(w, smb_eof(at));
     wbuf_le32(w, at->dos);
     wbuf_le32(w, 0);
-    wbuf_le64(w, s->open->persistent_id);
-    wbuf_le64(w, s->open->volatile_id);
+    wbuf_le64(w, o->persistent_id);
+    wbuf_le64(w, o->volatile_id);
     wbuf_zero(w, 8);
     size_t n = smb_create_contexts_encode(w, &s->cx, res);
     if (n) {
@@ -262,6 +278,52 @@ static uint32_t create_check_lease(struct smb_req *r, const struct create_state 
     return same ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
+/* The answer about an open that is there already. */
+static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct smb_open *o, enum fs_action action)
+{
+    struct fs_open_result res = {.open = o->fso, .action = action};
+    bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
+    smb_act_for(r, o);
+    enum st st = fs_open_attr(&r->fs, o->fso, &res.attr);
+    if (st != ST_OK)
+        return smb_status(st);
+    res.lease = fs_open_caching(o->fso, leased ? CO_LEASE : CO_OPLOCK, &res.lease_epoch, &res.lease_breaking);
+    s->cx.lease_version = !leased || !s->cx.lease_version ? 0 : o->lease_v2 ? 2 : 1;
+    s->cx.mxac = false;
+    if (!leased && !s->earlier)
+        o->oplock_level = oplock_level(s, res.lease);
+    create_encode(r, s, o, &res);
+    if (r->out.bad)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    r->chain_open = smb_open_ref(o);
+    return STATUS_SUCCESS;
+}
+
+static uint32_t create_reconnect(struct smb_req *r, struct create_state *s)
+{
+    uint32_t status = smb_durable_reconnect(r, &s->cx, &s->path, s->open);
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = create_answer(r, s, s->open, FS_OPENED);
+    if (status != STATUS_SUCCESS)
+        smb_open_close(NULL, s->open, NULL);
+    return status;
+}
+
+/* [MS-SMB2] 3.3.5.9.10. As Windows does it, the level that was asked for is answered, whatever was granted. */
+static uint32_t create_replay(struct smb_req *r, struct create_state *s)
+{
+    struct smb_open *o = s->earlier;
+    bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
+    if (s->cx.lease_version && (!leased || memcmp(o->lease_key, s->cx.lease_key, 16) != 0))
+        return STATUS_ACCESS_DENIED;
+    bool durable = o->durable && (s->oplock == SMB2_OPLOCK_LEVEL_BATCH || s->oplock == SMB2_OPLOCK_LEVEL_LEASE);
+    s->cx.durable_granted = durable ? SMB_DH2Q : 0;
+    s->cx.durable_timeout = o->timeout;
+    s->cx.durable_flags = 0;
+    return create_answer(r, s, o, (enum fs_action)o->action);
+}
+
 static uint32_t create_run(struct smb_req *r, struct create_state *s)
 {
     uint32_t status = create_check_lease(r, s);
@@ -278,17 +340,28 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->fso->owner = o;
     o->oplock_level = oplock_level(s, res.lease);
     o->lease_v2 = s->cx.lease_version == 2;
+    o->action = (uint8_t)res.action;
     memcpy(o->lease_key, s->cx.lease_key, 16);
+    smb_durable_grant(o, &s->cx, res.lease);
     smb_open_publish(o);
     if (o->lease)
         s->cx.lease_version = o->lease_v2 ? 2 : 1;
-    create_encode(r, s, &res);
+    create_encode(r, s, o, &res);
     if (r->out.bad) {
         smb_open_close(r, o, NULL);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     r->chain_open = smb_open_ref(o);
     return STATUS_SUCCESS;
+}
+
+static void create_done(struct create_state *s)
+{
+    smb_open_unref(TAKE_PTR(s->earlier));
+    if (!s->open)
+        return;
+    smb_replay_forget(s->open);
+    smb_open_unref(TAKE_PTR(s->open));
 }
 
 uint32_t smb_create(struct smb_req *r)
@@ -305,9 +378,12 @@ uint32_t smb_create(struct smb_req *r)
     }
     if (status == STATUS_SUCCESS) {
         create_act_for(r);
-        status = r->cancelled ? STATUS_CANCELLED : create_run(r, s);
+        status = r->cancelled                               ? STATUS_CANCELLED
+                 : s->earlier                               ? create_replay(r, s)
+                 : s->cx.durable & SMB_DURABLE_RECONNECT    ? create_reconnect(r, s)
+                                                            : create_run(r, s);
     }
-    if (status != SMB_PARKED && status != SMB_OFFLOAD && s->open)
-        smb_open_unref(TAKE_PTR(s->open));
+    if (status != SMB_PARKED && status != SMB_OFFLOAD)
+        create_done(s);
     return status;
 }

@@ -77,27 +77,33 @@ static uint32_t decode_rqls(struct arena *a, struct cursor *c, uint16_t dialect,
 
 static uint32_t decode_dhnq(struct arena *a, struct cursor *c, uint16_t dialect, struct smb_create_contexts *cx)
 {
-    cursor_skip(c, 16);
-    cx->durable = true;
+    cx->durable |= SMB_DHNQ;
     return STATUS_SUCCESS;
 }
 
 static uint32_t decode_dhnc(struct arena *a, struct cursor *c, uint16_t dialect, struct smb_create_contexts *cx)
 {
-    cursor_skip(c, 16);
-    cx->durable_reconnect = true;
+    cx->reconnect_id = cursor_le64(c); /* the volatile id is of no more use */
+    cx->durable |= SMB_DHNC;
     return STATUS_SUCCESS;
+}
+
+static void take_guid(struct cursor *c, struct smb_create_contexts *cx)
+{
+    const uint8_t *guid = cursor_take(c, 16);
+    if (guid)
+        memcpy(cx->create_guid, guid, 16);
 }
 
 static uint32_t decode_dh2q(struct arena *a, struct cursor *c, uint16_t dialect, struct smb_create_contexts *cx)
 {
     if (dialect < SMB_3_0_0)
         return STATUS_SUCCESS;
-    cursor_skip(c, 16); /* Timeout, Flags, Reserved */
-    const uint8_t *guid = cursor_take(c, 16);
-    if (guid)
-        memcpy(cx->create_guid, guid, 16);
-    cx->durable = cx->durable_v2 = true;
+    cx->durable_timeout = cursor_le32(c);
+    cx->durable_flags = cursor_le32(c);
+    cursor_skip(c, 8); /* Reserved */
+    take_guid(c, cx);
+    cx->durable |= SMB_DH2Q;
     return STATUS_SUCCESS;
 }
 
@@ -105,9 +111,20 @@ static uint32_t decode_dh2c(struct arena *a, struct cursor *c, uint16_t dialect,
 {
     if (dialect < SMB_3_0_0)
         return STATUS_SUCCESS;
-    cursor_skip(c, 36); /* FileId, CreateGuid, Flags */
-    cx->durable_reconnect = cx->durable_v2 = true;
+    cx->reconnect_id = cursor_le64(c);
+    cursor_skip(c, 8); /* the volatile id */
+    take_guid(c, cx);
+    cx->durable_flags = cursor_le32(c);
+    cx->durable |= SMB_DH2C;
     return STATUS_SUCCESS;
+}
+
+/* [MS-SMB2] 3.3.5.9.6, .7, .10, .12: which of them may stand together: DHnQ beside DHnC, which makes it meaningless. */
+static bool durable_sane(unsigned durable)
+{
+    static const uint16_t sane = 1 << 0 | 1 << SMB_DHNQ | 1 << SMB_DHNC | 1 << (SMB_DHNQ | SMB_DHNC) | 1 << SMB_DH2Q |
+                                 1 << SMB_DH2C;
+    return sane >> durable & 1;
 }
 
 /* Apple's: asks what the server can do; command 1 is the only one. */
@@ -171,7 +188,7 @@ uint32_t smb_create_contexts_decode(struct arena *a, struct cursor in, uint16_t 
         if (next && (next % 8 || next < 16))
             return STATUS_INVALID_PARAMETER;
     }
-    return STATUS_SUCCESS;
+    return durable_sane(ret->durable) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
 
 /* --- Answers. Each begins with the 24 bytes of header and name; *last is where to chain from. */
@@ -251,6 +268,15 @@ size_t smb_create_contexts_encode(struct wbuf *w, const struct smb_create_contex
     if (cx->qfid) {
         begin(w, base, &last, "QFid", 32);
         encode_qfid(w, res);
+    }
+    if (cx->durable_granted & SMB_DHNQ) {
+        begin(w, base, &last, "DHnQ", 8);
+        wbuf_zero(w, 8);
+    }
+    if (cx->durable_granted & SMB_DH2Q) {
+        begin(w, base, &last, "DH2Q", 8);
+        wbuf_le32(w, cx->durable_timeout);
+        wbuf_le32(w, cx->durable_flags);
     }
     if (cx->lease_version) {
         begin(w, base, &last, "RqLs", cx->lease_version == 2 ? 52 : 32);

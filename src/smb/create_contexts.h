@@ -5,6 +5,9 @@
 /* [MS-SMB2] 2.2.13.2.8, 2.2.13.2.10, 2.2.14.2.10 */
 enum { SMB2_LEASE_FLAG_BREAK_IN_PROGRESS = 0x2, SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET = 0x4 };
 
+enum { SMB_DHNQ = 1, SMB_DHNC = 2, SMB_DH2Q = 4, SMB_DH2C = 8, SMB_DURABLE_RECONNECT = SMB_DHNC | SMB_DH2C };
+enum { SMB2_DHANDLE_FLAG_PERSISTENT = 0x2 }; /* [MS-SMB2] 2.2.13.2.11 */
+
 struct smb_create_contexts {
     bool mxac, mxac_has_time;
     uint64_t mxac_time;
@@ -20,8 +23,11 @@ struct smb_create_contexts {
     uint8_t lease_key[16], parent_key[16];
     uint32_t lease_state, lease_flags;
     uint16_t lease_epoch;
-    bool durable, durable_reconnect, durable_v2;
+    unsigned durable;     /* SMB_DH* that the request carries */
+    uint64_t reconnect_id; /* of DHnC, DH2C */
+    uint32_t durable_timeout, durable_flags; /* of DH2Q, DH2C */
     uint8_t create_guid[16];
+    unsigned durable_granted; /* SMB_DHNQ or SMB_DH2Q to be answered, with timeout and flags from above */
     bool aapl;
     uint64_t aapl_bitmap;
 };

@@ -129,6 +129,7 @@ static void reset_command(struct smb_req *r)
     r->channel = NULL;
     r->scratch = NULL;
     r->handler = NULL;
+    r->counted = NULL;
     r->status = STATUS_SUCCESS;
     r->sign = r->waited = r->started = r->told_closed = r->async = r->no_reply = false;
     r->abort_status = 0;
@@ -389,6 +390,7 @@ static void command_finish(struct smb_req *r)
         smb_abort_session(c, r->session, r);
         smb_channel_drop(r->channel);
     }
+    smb_replay_done(r);
     drop_opens(r);
     smb_tree_unref(r->tree);
     smb_channel_unref(r->channel);

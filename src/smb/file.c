@@ -1,5 +1,6 @@
 /* file.c - see file.h. */
 #include "file.h"
+#include "internal.h"
 #include "base/utf.h"
 #include "fs/names.h"
 
@@ -46,6 +47,9 @@ uint32_t smb_any_open(struct smb_req *r, struct smb_open **ret)
     struct smb_open *o = smb_open_find(r);
     if (!o)
         return STATUS_FILE_CLOSED;
+    uint32_t status = smb_replay_check(r, o);
+    if (status != STATUS_SUCCESS)
+        return status;
     smb_act_for(r, o);
     *ret = o;
     return STATUS_SUCCESS;

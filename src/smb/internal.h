@@ -44,7 +44,7 @@ struct smb_home {
 /* --- server.c, transport.c */
 extern const struct conn_ops smb_conn_ops;
 void smb_accept(void *server, struct loop *l, int fd, const struct sockaddr_storage *peer);
-void smb_run_blocking(struct smb_server *srv, struct task *t); /* on the pool; at once when there is none */
+void smb_run_blocking(struct smb_server *srv, struct task *t); /* on the pool; on a loop when there is none */
 void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it ends */
 struct smb_conn *smb_conn_ref(struct smb_conn *c);
 void smb_conn_unref(struct smb_conn *c);
@@ -131,7 +131,34 @@ void smb_open_wait(struct smb_req *r);   /* r parked: wake it when its open is c
 void smb_open_nowait(struct smb_req *r);
 void smb_open_busy(struct smb_req *r);   /* r goes to the pool: a CLOSE of its open waits until ... */
 void smb_open_idle(struct smb_req *r);   /* ... it is back */
-struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id); /* reference or NULL */
+struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t persistent_id); /* reference or NULL */
+bool smb_open_join_session(struct smb_open *o); /* false: session or tree are gone, close it */
+/* `to` steps into the place of `from`, for whose holders it is closed: ids, what is open behind it, what was granted.
+ * False: it was closed before. */
+bool smb_open_replace(struct smb_open *from, struct smb_open *to);
+
+/* --- durable.c */
+struct smb_create_contexts;
+struct smb_path;
+void smb_durable_init(struct smb_server *srv);
+void smb_durable_stop(struct smb_server *srv); /* closes what is kept; `stopping` is set */
+/* Grants what the contexts ask for if the open qualifies, and fills in the answer. */
+void smb_durable_grant(struct smb_open *o, struct smb_create_contexts *cx, uint8_t caching);
+/* Its session ends: keeps it for a client that comes back. False: it is to be closed. */
+bool smb_durable_keep(struct smb_open *o);
+/* The open that the contexts want back becomes `to`'s. */
+uint32_t smb_durable_reconnect(struct smb_req *r, const struct smb_create_contexts *cx, const struct smb_path *path,
+                               struct smb_open *to);
+void smb_durable_unlist(struct smb_open *o); /* with the server's lock */
+
+/* --- replay.c */
+/* The request's CreateGuid is taken for `o`. Or *ret_earlier: a reference to what the same request opened before. */
+uint32_t smb_replay_claim(struct smb_req *r, struct smb_open *o, struct smb_open **ret_earlier);
+void smb_replay_unlist(struct smb_open *o); /* with the server's lock */
+void smb_replay_move(struct smb_open *from, struct smb_open *to); /* with the server's lock */
+void smb_replay_forget(struct smb_open *o); /* the same without it */
+uint32_t smb_replay_check(struct smb_req *r, struct smb_open *o); /* [MS-SMB2] 3.3.5.2.10; counts the request */
+void smb_replay_done(struct smb_req *r);
 
 /* --- break_notify.c */
 struct smb_lease;

@@ -29,6 +29,8 @@ struct smb_config {
     uint32_t max_transact, max_read, max_write; /* bytes; 8 MiB; 64 KiB for 2.0.2 */
     uint32_t max_sessions, max_trees, max_opens; /* per server, per session, per session */
     uint32_t max_credits;                        /* per connection */
+    uint32_t max_disconnected;                   /* durable opens kept for clients that are gone */
+    uint64_t durable_timeout;                    /* ns; where the client does not say; 0: none are granted */
     bool guest, anonymous;
     char server_name[16], domain[16];            /* NetBIOS names for NTLMSSP */
     uint8_t server_guid[16];
@@ -44,7 +46,13 @@ struct smb_server {
     struct timespec start_time;
     pthread_rwlock_t lock;  /* the tables */
     struct hash sessions;   /* by session id */
-    struct hash opens;      /* every open of the server by volatile file id */
+    struct hash opens;      /* every open of the server by persistent file id */
+    struct hash create_guids; /* those that were asked for under one, by client and it (replay.c) */
+    struct list disconnected; /* opens whose clients may come back (durable.c) */
+    uint32_t ndisconnected;
+    struct timer expiry;    /* when the first of them is given up; on the first home's loop */
+    struct task expiry_task;
+    bool expiry_posted;
     struct list conns;
     struct hash leases;     /* lease keys in use (break_notify.c) */
     struct listener *listener;
@@ -54,7 +62,7 @@ struct smb_server {
     _Atomic uint32_t nsessions;
     struct fs_sink sink;
     bool stopping;
-    uint32_t alive;         /* connections and sessions not yet ended; under `alive_lock` */
+    uint32_t alive;         /* connections, sessions and disconnected opens not yet ended; under `alive_lock` */
     pthread_mutex_t alive_lock;
     pthread_cond_t alive_cond;
 };
@@ -142,13 +150,16 @@ struct smb_tree {
 };
 
 struct smb_pipe; /* srvsvc over IPC$ (pipe.c) */
+/* Session and tree never change: when its client goes or comes back, another object takes its place (durable.c). */
 struct smb_open {
-    struct hash_link by_id; /* volatile id */
+    struct hash_link by_id; /* persistent id, which is its number in the engine too */
+    struct hash_link by_guid;
+    struct list in_disconnected;
     uint64_t persistent_id, volatile_id;
     struct smb_server *srv;
-    struct smb_session *session; /* reference */
-    struct smb_tree *tree;       /* reference */
-    struct fs_open *fso;         /* NULL: a pipe */
+    struct smb_session *session; /* reference; NULL: disconnected */
+    struct smb_tree *tree;       /* reference; NULL: disconnected */
+    struct fs_open *fso;         /* NULL: a pipe, or not open yet */
     struct smb_pipe *pipe;
     struct fs_req *waiting_notify; /* CHANGE_NOTIFY in order */
     struct list in_session;      /* under the session's lock */
@@ -160,10 +171,20 @@ struct smb_open {
     _Atomic uint32_t busy;       /* requests of it on the pool */
     uint8_t oplock_level;        /* SMB2_OPLOCK_LEVEL_* as granted */
     uint8_t lease_key[16];
+    uint64_t client;             /* whose create_guid it is */
     uint8_t create_guid[16];
+    _Atomic bool has_guid;       /* in the table of them: until it is used, the CREATE may be replayed */
+    bool published;              /* under the server's lock */
+    uint8_t action;              /* CreateAction, for a replay */
+    bool durable;                /* outlives its connection ... */
+    uint32_t timeout;            /* ... for so many ms */
+    uint64_t expires;            /* clock_now() ns, while disconnected */
+    uint16_t channel_sequence;   /* [MS-SMB2] 3.3.1.10, with the two counts under `lock` (replay.c) */
+    uint32_t requests, earlier_requests; /* outstanding ones, of this sequence and of those before */
     uint64_t resume_key[3];
     uint8_t lock_sequence[64];   /* [MS-SMB2] 3.3.1.10 LockSequenceArray, +1: 0 = not valid (lock.c) */
     uint32_t ea_index;           /* where the next FileFullEaInformation query goes on (info_lists.c) */
     _Atomic uint32_t refs;       /* the table's one, and one per request using it */
-    _Atomic bool closed;
+    _Atomic bool closed, to_close;
+    struct task closing;         /* closes it, once `to_close` */
 };

@@ -19,11 +19,17 @@ void smb_open_unref(struct smb_open *o)
         return;
     fs_open_unref(o->fso);
     smb_pipe_free(o->pipe);
-    atomic_fetch_sub(&o->session->nopens, 1);
+    struct smb_server *srv = o->srv;
+    struct smb_session *s = o->session;
     smb_tree_unref(o->tree);
-    smb_session_unref(o->session);
     pthread_mutex_destroy(&o->lock);
     free(o);
+    if (s) {
+        atomic_fetch_sub(&s->nopens, 1);
+        smb_session_unref(s);
+    } else {
+        smb_alive(srv, -1);
+    }
 }
 
 /* Keeps it for the request; `o` is a reference. */
@@ -43,24 +49,39 @@ static struct smb_open *keep(struct smb_req *r, struct smb_open *o)
     return NULL;
 }
 
+static struct smb_open *open_make(struct smb_server *srv)
+{
+    struct smb_open *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->srv = srv;
+    atomic_init(&o->refs, 1);
+    list_init(&o->in_session);
+    list_init(&o->in_disconnected);
+    list_init(&o->waiting);
+    pthread_mutex_init(&o->lock, NULL);
+    return o;
+}
+
+struct smb_open *smb_open_loose(struct smb_server *srv)
+{
+    struct smb_open *o = open_make(srv);
+    if (o)
+        smb_alive(srv, 1);
+    return o;
+}
+
 struct smb_open *smb_open_new(struct smb_req *r)
 {
     struct smb_session *s = r->session;
-    if (atomic_fetch_add(&s->nopens, 1) >= s->srv->cfg.max_opens) {
-        atomic_fetch_sub(&s->nopens, 1);
-        return NULL;
-    }
-    struct smb_open *o = calloc(1, sizeof *o);
+    struct smb_open *o = atomic_fetch_add(&s->nopens, 1) < s->srv->cfg.max_opens ? open_make(s->srv) : NULL;
     if (!o) {
         atomic_fetch_sub(&s->nopens, 1);
         return NULL;
     }
-    o->srv = s->srv;
-    atomic_init(&o->refs, 1);
-    list_init(&o->in_session);
-    list_init(&o->waiting);
-    pthread_mutex_init(&o->lock, NULL);
     o->session = smb_session_ref(s);
+    o->client = r->conn->client_id;
+    o->channel_sequence = r->channel_sequence;
     o->tree = r->tree;
     atomic_fetch_add_explicit(&o->tree->refs, 1, memory_order_relaxed);
     do
@@ -68,6 +89,17 @@ struct smb_open *smb_open_new(struct smb_req *r)
     while (!o->volatile_id || o->volatile_id == UINT64_MAX);
     o->persistent_id = o->volatile_id;
     return o;
+}
+
+bool smb_open_join_session(struct smb_open *o)
+{
+    struct smb_session *s = o->session;
+    pthread_mutex_lock(&s->lock);
+    bool late = s->state == SMB_SESSION_GONE || o->tree->gone;
+    if (!late)
+        list_append(&s->opens, &o->in_session);
+    pthread_mutex_unlock(&s->lock);
+    return !late;
 }
 
 /* A session or tree that ended while the open was being made closes it again at once. */
@@ -80,24 +112,67 @@ void smb_open_publish(struct smb_open *o)
     if (o->fso && o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE)
         smb_lease_join(o);
     pthread_rwlock_wrlock(&srv->lock);
-    hash_insert(&srv->opens, &o->by_id, hash_u64(o->volatile_id));
+    hash_insert(&srv->opens, &o->by_id, hash_u64(o->persistent_id));
+    o->published = true;
     pthread_rwlock_unlock(&srv->lock);
-    pthread_mutex_lock(&o->session->lock);
-    bool late = o->session->state == SMB_SESSION_GONE || o->tree->gone;
-    if (!late)
-        list_append(&o->session->opens, &o->in_session);
-    pthread_mutex_unlock(&o->session->lock);
-    if (late)
+    if (!smb_open_join_session(o))
         smb_open_close(NULL, o, NULL);
 }
 
+/* What is granted to an open, and what it remembers of its requests, whatever object stands for it. */
+static void hand_over(struct smb_open *from, struct smb_open *to)
+{
+    pthread_mutex_lock(&from->lock);
+    to->break_key = from->break_key;
+    to->breaking = from->breaking;
+    to->oplock_level = from->oplock_level;
+    to->channel_sequence = from->channel_sequence;
+    pthread_mutex_unlock(&from->lock);
+    to->persistent_id = from->persistent_id;
+    to->fso = fs_open_ref(from->fso);
+    to->lease_v2 = from->lease_v2;
+    memcpy(to->lease_key, from->lease_key, sizeof to->lease_key);
+    memcpy(to->create_guid, from->create_guid, sizeof to->create_guid);
+    memcpy(to->lock_sequence, from->lock_sequence, sizeof to->lock_sequence);
+    to->client = from->client;
+    to->action = from->action;
+    to->durable = from->durable;
+    to->timeout = from->timeout;
+}
+
+bool smb_open_replace(struct smb_open *from, struct smb_open *to)
+{
+    struct smb_server *srv = from->srv;
+    if (atomic_exchange(&from->closed, true))
+        return false;
+    hand_over(from, to);
+    to->fso->owner = smb_open_ref(to); /* the table's */
+    pthread_rwlock_wrlock(&srv->lock);
+    hash_remove(&srv->opens, &from->by_id);
+    hash_insert(&srv->opens, &to->by_id, hash_u64(to->persistent_id));
+    smb_replay_move(from, to);
+    smb_durable_unlist(from);
+    to->lease = TAKE_PTR(from->lease);
+    to->published = true;
+    pthread_rwlock_unlock(&srv->lock);
+    if (from->session) {
+        pthread_mutex_lock(&from->session->lock);
+        list_remove(&from->in_session);
+        pthread_mutex_unlock(&from->session->lock);
+    }
+    smb_open_wake(from);
+    smb_open_unref(from);
+    return true;
+}
+
+/* UINT64_MAX: any volatile id. */
 static struct smb_open *lookup(struct smb_server *srv, uint64_t persistent_id, uint64_t volatile_id)
 {
     struct smb_open *found = NULL;
     pthread_rwlock_rdlock(&srv->lock);
-    for (struct hash_link *l = hash_first(&srv->opens, hash_u64(volatile_id)); l && !found; l = hash_next(l)) {
+    for (struct hash_link *l = hash_first(&srv->opens, hash_u64(persistent_id)); l && !found; l = hash_next(l)) {
         struct smb_open *o = container_of(l, struct smb_open, by_id);
-        if (o->volatile_id == volatile_id && o->persistent_id == persistent_id)
+        if (o->persistent_id == persistent_id && (volatile_id == UINT64_MAX || o->volatile_id == volatile_id))
             found = smb_open_ref(o);
     }
     pthread_rwlock_unlock(&srv->lock);
@@ -113,9 +188,9 @@ struct smb_open *smb_open_get(struct smb_req *r, uint64_t persistent_id, uint64_
     return NULL;
 }
 
-struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t volatile_id)
+struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t persistent_id)
 {
-    return lookup(srv, volatile_id, volatile_id);
+    return lookup(srv, persistent_id, UINT64_MAX);
 }
 
 struct smb_open *smb_open_find(struct smb_req *r)
@@ -155,10 +230,14 @@ bool smb_open_close(struct smb_req *r, struct smb_open *o, struct fs_attr *attr)
         return false;
     pthread_rwlock_wrlock(&srv->lock);
     hash_remove(&srv->opens, &o->by_id);
+    smb_replay_unlist(o);
+    smb_durable_unlist(o);
     pthread_rwlock_unlock(&srv->lock);
-    pthread_mutex_lock(&o->session->lock);
-    list_remove(&o->in_session);
-    pthread_mutex_unlock(&o->session->lock);
+    if (o->session) {
+        pthread_mutex_lock(&o->session->lock);
+        list_remove(&o->in_session);
+        pthread_mutex_unlock(&o->session->lock);
+    }
     if (o->lease)
         smb_lease_leave(o);
     if (o->fso && r) {
@@ -178,6 +257,23 @@ bool smb_open_close(struct smb_req *r, struct smb_open *o, struct fs_attr *attr)
     smb_open_wake(o);
     smb_open_unref(o); /* the table's */
     return true;
+}
+
+static void close_due(struct task *t)
+{
+    struct smb_open *o = container_of(t, struct smb_open, closing);
+    smb_open_close(NULL, o, NULL);
+    smb_open_unref(o);
+}
+
+void smb_open_close_later(struct smb_open *o)
+{
+    if (atomic_exchange(&o->to_close, true)) {
+        smb_open_unref(o);
+        return;
+    }
+    o->closing.fn = close_due;
+    smb_run_blocking(o->srv, &o->closing);
 }
 
 void smb_open_wait(struct smb_req *r)

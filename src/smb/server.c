@@ -22,7 +22,7 @@ void smb_run_blocking(struct smb_server *srv, struct task *t)
     if (srv->pool)
         pool_run(srv->pool, t);
     else
-        t->fn(t);
+        loop_post(srv->homes[0].loop, t);
 }
 
 struct smb_conn *smb_conn_ref(struct smb_conn *c)
@@ -138,6 +138,7 @@ static void config_defaults(struct smb_config *k)
     k->max_trees = k->max_trees ? k->max_trees : 1024;
     k->max_opens = k->max_opens ? k->max_opens : 65535;
     k->max_credits = k->max_credits ? k->max_credits : 8192;
+    k->max_disconnected = k->max_disconnected ? k->max_disconnected : 4096;
     if (!k->limits.max_message)
         k->limits.max_message = MAX(k->max_write, k->max_transact) + 65536;
 }
@@ -152,12 +153,14 @@ static int tables_init(struct smb_server *srv, struct loop **loops, size_t nloop
     srv->stopping = false;
     srv->homes = calloc(nloops, sizeof *srv->homes);
     srv->nhomes = srv->homes ? nloops : 0;
-    if (!srv->homes || hash_init(&srv->sessions, 64) || hash_init(&srv->opens, 256) || hash_init(&srv->leases, 64))
+    if (!srv->homes || hash_init(&srv->sessions, 64) || hash_init(&srv->opens, 256) || hash_init(&srv->leases, 64) ||
+        hash_init(&srv->create_guids, 64))
         return -ENOMEM;
     for (size_t i = 0; i < nloops; i++) {
         srv->homes[i].loop = loops[i];
         list_init(&srv->homes[i].free_requests);
     }
+    smb_durable_init(srv);
     return 0;
 }
 
@@ -176,6 +179,7 @@ static void tables_done(struct smb_server *srv)
     hash_done(&srv->sessions);
     hash_done(&srv->opens);
     hash_done(&srv->leases);
+    hash_done(&srv->create_guids);
     pthread_rwlock_destroy(&srv->lock);
     pthread_mutex_destroy(&srv->alive_lock);
     pthread_cond_destroy(&srv->alive_cond);
@@ -243,6 +247,7 @@ void smb_server_stop(struct smb_server *srv)
 {
     listener_close(srv->listener);
     close_connections(srv);
+    smb_durable_stop(srv);
     pthread_mutex_lock(&srv->alive_lock);
     while (srv->alive)
         pthread_cond_wait(&srv->alive_cond, &srv->alive_lock);

@@ -91,7 +91,7 @@ struct smb_session *smb_session_new(struct smb_conn *c)
     return NULL;
 }
 
-/* One at a time, so that nobody's list is walked while closing, which takes other locks and may take time. */
+/* With the tree everything; with the session all but what its client may come back for. One at a time, so that nobody's list is walked while closing, which takes other locks and may take time. */
 static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_t max)
 {
     for (; max; max--) {
@@ -106,7 +106,8 @@ static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_
         pthread_mutex_unlock(&s->lock);
         if (!found)
             return true;
-        smb_open_close(NULL, found, NULL);
+        if (tree || !smb_durable_keep(found))
+            smb_open_close(NULL, found, NULL);
         smb_open_unref(found);
     }
     return false;

@@ -46,6 +46,7 @@ struct smb_req {
     enum { SMB_BEGIN, SMB_RUN, SMB_FINISH } phase;
     struct smb_channel *channel; /* reference or NULL */
     struct smb_open *opens[2];   /* what smb_open_find() gave: dropped when the command is done */
+    struct smb_open *counted;    /* one of them: this request is outstanding on it (replay.c) */
     struct list in_open;         /* of opens[0], while parked */
     uint64_t wire_session;       /* ids for the response's header: handlers that make one set it */
     uint32_t wire_tree;
@@ -85,12 +86,14 @@ uint32_t smb_status(enum st st);
 struct smb_open *smb_open_find(struct smb_req *r);
 /* A reference for the caller. NULL: limit reached. Not in the table before smb_open_publish(), which takes its own. */
 struct smb_open *smb_open_new(struct smb_req *r);
+struct smb_open *smb_open_loose(struct smb_server *srv); /* without session; NULL: no memory */
 void smb_open_publish(struct smb_open *o);
 void smb_open_wake(struct smb_open *o); /* the requests parked on it run again */
 struct smb_open *smb_open_ref(struct smb_open *o);
 void smb_open_unref(struct smb_open *o);
 /* Takes it out of the table and closes what is behind it. False: somebody else did. */
 bool smb_open_close(struct smb_req *r /* or NULL */, struct smb_open *o, struct fs_attr *attr);
+void smb_open_close_later(struct smb_open *o); /* takes the reference; on the pool */
 /* The open with these ids if the request's session may use it: a reference for the caller, or NULL (resume keys). */
 struct smb_open *smb_open_get(struct smb_req *r, uint64_t persistent_id, uint64_t volatile_id);
 /* FSCTL_VALIDATE_NEGOTIATE_INFO ([MS-SMB2] 3.3.5.15.12): reads the request's input, writes the 24 bytes of the answer.

@@ -45,6 +45,7 @@ void wire_start(struct wire *w, const struct smb_config *cfg)
     w->srv.fs = w->fs;
     w->srv.kv = w->kv;
     w->srv.pool = w->pool;
+    w->srv.cfg.durable_timeout = 60 * NSEC_PER_SEC;
     w->srv.cfg.limits.max_inflight = 512;
     w->srv.cfg.limits.max_queued = 16 << 20;
     w->srv.cfg.limits.stall_timeout = 30 * NSEC_PER_SEC;
@@ -55,12 +56,12 @@ void wire_stop(struct wire *w)
 {
     char command[128];
     smb_server_stop(&w->srv);
-    fs_free(w->fs);
-    for (int i = 0; i < 2; i++) {
-        loop_stop(w->loops[i]);
-        loop_free(w->loops[i]);
-    }
     pool_free(w->pool);
+    for (int i = 0; i < 2; i++)
+        loop_stop(w->loops[i]);
+    fs_free(w->fs);
+    for (int i = 0; i < 2; i++)
+        loop_free(w->loops[i]);
     kv_close(w->kv);
     snprintf(command, sizeof command, "rm -rf %s", w->dir);
     assert_int_equal(system(command), 0);
