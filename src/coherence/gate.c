@@ -238,6 +238,18 @@ static void op_forget(struct co *co, struct op *op, uint64_t now)
     op_free(co, op, now);
 }
 
+/* It comes back when they are told: to the place in the queues that it has now, like one that has been woken. */
+static void gate_tell(struct gate *g)
+{
+    struct op *op = g->op;
+    g->t->telling = op->told = true;
+    if (!g->t->queued_at)
+        g->t->queued_at = g->e.now;
+    if (list_empty(&op->part[0].link))
+        op_enqueue(g->e.co, op);
+    atomic_store(&op->blocked, 0);
+}
+
 static enum st gate_run(struct gate *g)
 {
     struct co *co = g->e.co;
@@ -252,7 +264,7 @@ static enum st gate_run(struct gate *g)
     if (st == ST_AGAIN)
         return st;
     if (st == ST_OK && g->t->tell_first && !op->told && out_has_break(g->e.out, before)) {
-        g->t->telling = op->told = true;
+        gate_tell(g);
         return ST_AGAIN;
     }
     if (st == ST_OK)

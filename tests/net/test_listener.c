@@ -4,12 +4,14 @@
 #include "cm.h"
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 enum { LOOPS = 3 };
 static struct loop *loops[LOOPS];
 static _Atomic unsigned accepted[LOOPS], opened, closed, answers;
+static pthread_mutex_t name_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_name[64];
 
 static const struct conn_limits limits = {.max_message = 1000, .stall_timeout = 5 * NSEC_PER_SEC};
@@ -45,7 +47,9 @@ static void accept_one(void *arg, struct loop *l, int fd, const struct sockaddr_
     for (int i = 0; i < LOOPS; i++)
         accepted[i] += l == loops[i];
     assert_int_equal(conn_open(l, fd, &server_ops, &limits, NULL, &c), 0);
+    pthread_mutex_lock(&name_lock);
     memcpy(last_name, c->peer_name, sizeof last_name);
+    pthread_mutex_unlock(&name_lock);
     opened++;
 }
 
