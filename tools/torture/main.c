@@ -2,6 +2,7 @@
  * seen. TAP or JSON; exit status 0: nothing failed, 1: something did, 2: it could not be run. */
 #include "cells.h"
 #include "pcap.h"
+#include "players.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -26,6 +27,8 @@ static const char help[] =
     "  --break-timeout S     the server's break timeout in seconds (35)\n"
     "  --policy NAME=VALUE   how the server is set: plays the cells about that setting instead of the defaults'\n"
     "  --cell PATTERN        only cells whose name matches (* and ?); may be repeated\n"
+    "  --history S           instead: clients of both protocols at random for S seconds; what they saw is checked\n"
+    "  --clients N, --seed N of the history (20, by the clock)\n"
     "  --quick               only a selection\n"
     "  --list                names them, with what is expected, and ends\n"
     "  --json                one object a line instead of TAP\n"
@@ -37,8 +40,9 @@ static struct {
     const char *nfs, *smb, *policy, *pcap, *sources, *pattern[PATTERNS];
     size_t npatterns;
     unsigned break_timeout;
+    struct play play;
     bool one_port, quick, list, json;
-} options = {.break_timeout = 35000, .target = {.dialect = 0x311, .domain = ""}};
+} options = {.break_timeout = 35000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
 
 struct cell *cell_add(struct cell_list *l, void (*run)(struct stage *g, const struct cell *c), const char *id_format, ...)
 {
@@ -101,6 +105,9 @@ static void take(int option, const char *value)
             torture_fail("--cell: %d patterns at most", PATTERNS);
         options.pattern[options.npatterns++] = value;
         break;
+    case 'H': options.play.seconds = (unsigned)atoi(value); break;
+    case 'C': options.play.clients = (unsigned)atoi(value); break;
+    case 'R': options.play.seed = strtoull(value, NULL, 10); break;
     case 'q': options.quick = true; break;
     case 'l': options.list = true; break;
     case 'j': options.json = true; break;
@@ -116,7 +123,8 @@ static void parse(int argc, char **argv)
         {"nfs", 1, NULL, 'n'}, {"one-port", 0, NULL, 'o'}, {"export", 1, NULL, 'e'}, {"smb", 1, NULL, 's'},
         {"share", 1, NULL, 'S'}, {"user", 1, NULL, 'u'}, {"password", 1, NULL, 'p'}, {"dialect", 1, NULL, 'd'},
         {"uid", 1, NULL, 'U'}, {"gid", 1, NULL, 'G'}, {"sources", 1, NULL, 'a'}, {"break-timeout", 1, NULL, 'b'},
-        {"policy", 1, NULL, 'P'}, {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"list", 0, NULL, 'l'},
+        {"policy", 1, NULL, 'P'}, {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'},
+        {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'},
         {"json", 0, NULL, 'j'}, {"pcap", 1, NULL, 'w'}, {"help", 0, NULL, 'h'}, {0}};
     options.target.uid = getuid();
     options.target.gid = getgid();
@@ -224,6 +232,13 @@ int main(int argc, char **argv)
     aim(&w);
     if (options.pcap && !(w.pcap = pcap_open(options.pcap)))
         torture_fail("%s: %s", options.pcap, strerror(errno));
+    if (options.play.seconds) {
+        options.play.seed = options.play.seed ? options.play.seed : wire_now();
+        bool ok = players_run(&w, &options.target, &options.play);
+        wire_done(&w);
+        free(l.cell);
+        return ok ? 0 : 1;
+    }
     if (!options.json)
         printf("TAP version 13\n1..%zu\n", n);
     for (size_t i = 0, number = 0; i < l.n; i++) {
