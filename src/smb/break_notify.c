@@ -182,7 +182,7 @@ static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
     struct smb_conn *c, *found = NULL;
     pthread_rwlock_rdlock(&srv->lock);
     list_each(c, &srv->conns, in_server)
-        if (c->client_id == client && c->authenticated) {
+        if (c->client_id == client && c->authenticated && !c->gone) {
             found = smb_conn_ref(c);
             break;
         }

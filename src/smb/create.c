@@ -177,7 +177,9 @@ static uint32_t create_prepare(struct smb_req *r, struct create_state *s)
     if (!(s->cx.durable & SMB_DH2Q))
         return STATUS_SUCCESS;
     memcpy(s->open->create_guid, s->cx.create_guid, 16);
-    return smb_replay_claim(r, s->open, &s->earlier);
+    status = smb_replay_claim(r, s->open, &s->earlier);
+    r->replayable = status == STATUS_SUCCESS && !s->earlier;
+    return status;
 }
 
 /* [MS-SMB2] 2.2.2.2.1. The link is the first one on the path; what follows it is the unparsed part. */

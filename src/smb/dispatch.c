@@ -131,7 +131,7 @@ static void reset_command(struct smb_req *r)
     r->handler = NULL;
     r->counted = NULL;
     r->status = STATUS_SUCCESS;
-    r->sign = r->waited = r->started = r->told_closed = r->async = r->no_reply = false;
+    r->replayable = r->sign = r->waited = r->started = r->told_closed = r->async = r->no_reply = false;
     r->abort_status = 0;
     atomic_store_explicit(&r->cancelled, r->conn->net->is_closed, memory_order_relaxed);
     if (r->cancelled)

@@ -45,7 +45,8 @@ struct smb_home {
 extern const struct conn_ops smb_conn_ops;
 void smb_accept(void *server, struct loop *l, int fd, const struct sockaddr_storage *peer);
 void smb_run_blocking(struct smb_server *srv, struct task *t); /* on the pool; on a loop when there is none */
-void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it ends */
+void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it ends, but for what may be replayed */
+void smb_conn_unlist(struct smb_conn *c);  /* when it is gone and no request is left */
 struct smb_conn *smb_conn_ref(struct smb_conn *c);
 void smb_conn_unref(struct smb_conn *c);
 void smb_alive(struct smb_server *srv, int change); /* counts what smb_server_stop() waits for */

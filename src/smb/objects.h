@@ -97,6 +97,7 @@ struct smb_conn {
     bool authenticated;     /* had a valid session: may send large messages */
     bool known_user;        /* had a user's: may send encrypted ones */
     struct list requests;   /* all live smb_req, for CANCEL and for closing */
+    _Atomic bool gone;      /* closed; listed as long as requests of it are left */
     struct list sessions;   /* smb_channel: session and this connection's signing key */
     struct smb_credits *credits; /* message id window (credits.c) */
     _Atomic uint32_t refs;

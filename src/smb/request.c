@@ -61,6 +61,8 @@ void smb_req_free(struct smb_req *r)
     struct smb_home *h = c->home;
     loop_timer(h->loop, &r->pending_timer, 0);
     list_remove(&r->in_conn);
+    if (c->gone)
+        smb_conn_unlist(c);
     if (r->chain_open)
         smb_open_unref(r->chain_open);
     smb_channel_unref(r->last_channel);
@@ -108,7 +110,7 @@ void smb_req_parked(struct job *j)
     }
     smb_open_idle(r);
     smb_open_wait(r);
-    if (r->async || r->cancelled)
+    if (r->async || r->cancelled || r->conn->gone)
         return;
     unsigned flags = r->handler->flags;
     if (more_follows(r) && (flags & SMB_LAST_ONLY)) {

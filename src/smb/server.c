@@ -49,16 +49,40 @@ static void logon_due(struct timer *t)
         conn_close(c->net);
 }
 
+void smb_conn_unlist(struct smb_conn *c)
+{
+    if (!list_empty(&c->requests))
+        return;
+    pthread_rwlock_wrlock(&c->srv->lock);
+    list_remove(&c->in_server);
+    pthread_rwlock_unlock(&c->srv->lock);
+}
+
+/* A CREATE that waits goes on while its session has another channel: its client will ask for the result there. */
+static bool outlives(const struct smb_req *r)
+{
+    struct smb_session *s = r->replayable && r->waited && r->phase == SMB_RUN ? r->session : NULL;
+    bool other = false;
+    struct smb_channel *ch;
+    if (!s)
+        return false;
+    pthread_mutex_lock(&s->lock);
+    list_each(ch, &s->channels, in_session)
+        other |= ch->conn != r->conn && !ch->binding;
+    pthread_mutex_unlock(&s->lock);
+    return other;
+}
+
 void smb_conn_closed(struct smb_conn *c)
 {
     struct smb_channel *ch;
     struct smb_req *r;
-    pthread_rwlock_wrlock(&c->srv->lock);
-    list_remove(&c->in_server);
-    pthread_rwlock_unlock(&c->srv->lock);
+    c->gone = true;
     loop_timer(c->home->loop, &c->logon_timer, 0);
     smb_list_each(r, &c->requests, in_conn)
-        smb_req_abort(r, STATUS_CANCELLED);
+        if (!outlives(r))
+            smb_req_abort(r, STATUS_CANCELLED);
+    smb_conn_unlist(c);
     smb_auths_free(c);
     while ((ch = list_first(&c->sessions, struct smb_channel, in_conn))) {
         struct smb_session *s = smb_session_ref(ch->session);
@@ -221,7 +245,10 @@ struct closing {
 static void close_on_loop(struct task *t)
 {
     struct closing *k = container_of(t, struct closing, task);
+    struct smb_req *r;
     conn_close(k->conn->net);
+    smb_list_each(r, &k->conn->requests, in_conn)
+        smb_req_abort(r, STATUS_CANCELLED);
     smb_conn_unref(k->conn);
     free(k);
 }

@@ -72,6 +72,7 @@ struct smb_req {
     struct timer pending_timer;  /* sends it */
     _Atomic bool cancelled;      /* CANCEL, or the connection is gone: handlers return STATUS_CANCELLED when woken */
     uint32_t abort_status;       /* what a cancelled request answers */
+    bool replayable;             /* a CREATE that its client may send again over another channel */
     bool no_reply, sign, held, waited, started, told_closed, busy;
 };
 
