@@ -64,6 +64,7 @@ bool fiber_run(struct fibers *fs, uint64_t limit)
             if (!f->ended && !f->call)
                 next = MIN(next, f->wake_at);
         }
+        wire_idle(fs->wire, 0); /* also when somebody is always ready */
         wire_wait(fs->wire, next > now ? (unsigned)((next - now) / NSEC_PER_MSEC) + 1 : 1, any_ready, fs);
     }
     list_each(f, &fs->all, link)

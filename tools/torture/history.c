@@ -13,11 +13,11 @@ size_t history_add(struct history *h, const struct history_op *op)
     return h->n++;
 }
 
-void history_drop(struct history *h, uint64_t reg, uint64_t value)
+void history_drop(struct history *h, uint64_t reg, uint64_t first, uint64_t last)
 {
     size_t kept = 0;
     for (size_t i = 0; i < h->n; i++)
-        if (h->op[i].reg != reg || h->op[i].value != value)
+        if (h->op[i].reg != reg || h->op[i].value < first || h->op[i].value > last)
             h->op[kept++] = h->op[i];
     h->n = kept;
 }

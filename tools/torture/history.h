@@ -19,7 +19,8 @@ struct history {
     size_t n, cap;
 };
 size_t history_add(struct history *h, const struct history_op *op); /* its index */
-void history_drop(struct history *h, uint64_t reg, uint64_t value); /* the write was lost with its client's cache */
+/* The writes of these values, and what read them, were lost with their client's cache. */
+void history_drop(struct history *h, uint64_t reg, uint64_t first, uint64_t last);
 /* The number of registers whose history has no order; describes the first ones. The operations are sorted. */
 size_t history_check(struct history *h, void (*explain)(const struct history_op *a, const struct history_op *b,
                                                         const char *what));

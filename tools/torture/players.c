@@ -36,6 +36,7 @@ struct slot { /* an SMB player's open of one file */
     struct smb_file file;
     uint8_t key[16], lease;
     uint64_t object, value[REGISTERS];
+    uint64_t unwritten[REGISTERS]; /* the first value since it became dirty */
     bool known[REGISTERS], dirty[REGISTERS];
     unsigned changes; /* breaks obeyed */
 };
@@ -223,12 +224,13 @@ static void write_back(struct player *p, struct slot *s)
     }
 }
 
-/* What is left in the cache of a client that is gone was never anybody else's. */
+/* What is left in the cache was never anybody else's: its client is gone, or could not write it back (an error at close,
+ * as programs get it). */
 static void forget(struct player *p, struct slot *s)
 {
     for (unsigned r = 0; r < REGISTERS; r++)
         if (s->dirty[r])
-            history_drop(&p->world->history, register_of(s->object, r), s->value[r]);
+            history_drop(&p->world->history, register_of(s->object, r), s->unwritten[r], s->value[r]);
     memset(s, 0, sizeof *s);
 }
 
@@ -316,12 +318,9 @@ static void smb_release(struct player *p, struct slot *s)
     s->busy = true;
     write_back(p, s);
     fiber_call(&p->world->fibers, smb_close_file(&p->smb, &s->file), NULL);
-    for (unsigned r = 0; r < REGISTERS; r++)
-        if (s->dirty[r]) /* could not be written: an error at close, as programs get it */
-            history_drop(&p->world->history, register_of(s->object, r), s->value[r]);
     s->busy = s->open = false;
     wait_settled(p, s);
-    memset(s, 0, sizeof *s);
+    forget(p, s);
 }
 
 static void smb_erase(struct player *p, struct slot *s)
@@ -366,7 +365,7 @@ static void smb_use(struct player *p, unsigned file, enum history_kind kind)
     if (!smb_find(p, file))
         return;
     while (!valid(p, s) && s->open)
-        fiber_until(&p->world->fibers, settled, s, 20);
+        fiber_sleep(&p->world->fibers, 1);
     if (!s->open)
         return;
     bool cached = kind == HISTORY_READ ? s->lease & LEASE_R && s->known[r] : kind == HISTORY_WRITE && s->lease & LEASE_W;
@@ -375,7 +374,10 @@ static void smb_use(struct player *p, unsigned file, enum history_kind kind)
         struct history_op op = begin(p, s->object, r, kind, value);
         op.cached = true;
         end(p, op, HAPPENED);
-        s->dirty[r] |= kind == HISTORY_WRITE;
+        if (kind == HISTORY_WRITE && !s->dirty[r]) {
+            s->dirty[r] = true;
+            s->unwritten[r] = value;
+        }
         s->known[r] = true;
         s->value[r] = value;
         return;
