@@ -75,7 +75,7 @@ enum { CO_ACC_READ = 1, CO_ACC_WRITE = 2, CO_ACC_DELETE = 4 };
 enum {
     CO_EXCLUSIVE = 1 << 0,  /* CO_LOCK, CO_TEST */
     CO_WAIT = 1 << 1,       /* CO_LOCK: may queue behind other locks; without it only lease breaks are waited for */
-    CO_RECLAIM = 1 << 2,    /* CO_LOCK, CO_OPEN */
+    CO_RECLAIM = 1 << 2,    /* CO_LOCK, CO_OPEN; co_lease(): held before the restart, so grace does not keep it back */
     CO_ADVISORY = 1 << 3,   /* CO_READ/WRITE/RESIZE: POSIX-flavour ranges and shares do not bind it (NFSv3 I/O) */
     CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes; both 0: everything */
     CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN that looks at attributes at most: breaks nothing, nobody's rights shrink */

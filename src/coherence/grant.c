@@ -40,6 +40,7 @@ struct grant {
     struct file *f;
     struct lease probe; /* whose rights: kind and party, for lease_own() */
     uint64_t now;
+    bool reclaim;       /* it had them before the restart */
 };
 
 static bool range_foreign(void *arg, const struct range *r)
@@ -124,7 +125,7 @@ static uint8_t after_others(const struct grant *g, uint8_t bits)
 
 static uint8_t grantable(const struct grant *g, const struct lease *own, uint8_t want)
 {
-    if (!want || in_grace(g->co, g->now) ||
+    if (!want || (in_grace(g->co, g->now) && !g->reclaim) ||
         ranges_find(&g->f->ranges, 0, UINT64_MAX, false, range_foreign, (void *)g))
         return 0;
     uint8_t bits = beside_opens(g, want);
@@ -213,7 +214,8 @@ uint8_t co_lease(struct co *co, const struct co_key *key, const struct co_party 
     *ret_epoch = epoch;
     *ret_breaking = false;
     if (s && !s->voided && (!s->lease || s->lease->kind == kind)) {
-        struct grant g = {.co = co, .f = f, .probe = {.kind = kind, .party = *party}, .now = now};
+        struct grant g = {.co = co, .f = f, .probe = {.kind = kind, .party = *party}, .now = now,
+                          .reclaim = flags & CO_RECLAIM};
         if (flags & CO_DIRECTORY)
             want &= ~CO_W;
         want = co->policy.leases ? rule_valid(kind, want) : 0;

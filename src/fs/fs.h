@@ -47,6 +47,7 @@ struct fs_share_config {
     char store[16];     /* "dir" or "mem" */
     char comment[128];
     bool read_only, guest_ok, nfs, smb, hidden;
+    bool continuous_availability; /* SMB opens may be persistent: they outlive the server */
     bool follow_symlinks; /* SMB opens follow links inside the share; else they are reparse points only */
     enum fs_tristate signing, encryption;
     uint32_t anon_uid, anon_gid;

@@ -38,10 +38,15 @@ static bool is_range_of(void *arg, const struct co_hold *h)
 
 bool fs_open_has_ranges(struct fs_open *o)
 {
-    struct co_key key = fs_open_key(o);
     struct search s = {.party = &o->party};
-    co_each(o->fs->co, &key, is_range_of, &s);
+    fs_open_each_hold(o, is_range_of, &s);
     return s.found;
+}
+
+void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg)
+{
+    struct co_key key = fs_open_key(o);
+    co_each(o->fs->co, &key, fn, arg);
 }
 
 uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking)

@@ -246,7 +246,8 @@ static void grant_lease(struct opening *x, struct fs_open_result *ret)
     /* Told before it is granted: nobody may change an entry in between without looking (parent.c). */
     if (is_dir)
         atomic_store(&fs->dir_leases, true);
-    ret->lease = co_lease(fs->co, &key, &o->party, a->lease_kind, a->lease_want, is_dir ? CO_DIRECTORY : 0,
+    ret->lease = co_lease(fs->co, &key, &o->party, a->lease_kind, a->lease_want,
+                          (is_dir ? CO_DIRECTORY : 0) | (a->reclaim ? CO_RECLAIM : 0),
                           a->lease_epoch, clock_now(), &ret->lease_epoch, &ret->lease_breaking);
 }
 

@@ -31,6 +31,7 @@ struct fs_open_args {
     uint8_t lease_want;      /* CO_R|CO_W|CO_H, 0 = none */
     uint16_t lease_epoch;
     bool lease_v2;
+    bool reclaim;            /* was open before a restart: has its caching back, grace or not */
 };
 
 /* Shared, reference-counted; members are constant after fs_open() except where a lock is named. */
@@ -122,5 +123,7 @@ enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_pa
 /* Its client is gone but may come back, or is back. False: it is void and must be closed. */
 bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
 bool fs_open_has_ranges(struct fs_open *o); /* holds byte ranges locked */
+/* What is held on what it has open, by anybody. */
+void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* What the open may cache at this moment. */
 uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking);

@@ -37,7 +37,7 @@ static const char *const reparse_follow[] = {"reparse", "follow", NULL};
 
 const struct config_key config_keys[] = {
     {"server", "state_dir", CFG_STRING, AT(server.state_dir), 1, 500, NULL, "/var/lib/concord",
-     "The server's own directory (made with mode 0700): users, handle key, monitored hosts."},
+     "The server's own directory (made with mode 0700): users, handle key, monitored hosts, persistent opens."},
     {"server", "name", CFG_STRING, AT(server.name), 0, 15, NULL, "",
      "Name told to SMB clients; empty: the host name."},
     {"server", "loops", CFG_U32, AT(server.loops), 0, 256, NULL, "0", "Event loops; 0: one per processor."},
@@ -123,6 +123,8 @@ const struct config_key config_keys[] = {
     {"share", "guest", CFG_BOOL, SHARE(guest_ok), 0, 0, NULL, "no", "SMB guests may use it."},
     {"share", "nfs", CFG_BOOL, SHARE(nfs), 0, 0, NULL, "yes", "Exported over NFS as /NAME."},
     {"share", "smb", CFG_BOOL, SHARE(smb), 0, 0, NULL, "yes", "Shared over SMB."},
+    {"share", "continuous_availability", CFG_BOOL, SHARE(continuous_availability), 0, 0, NULL, "no",
+     "SMB clients may have persistent opens, which outlive the server: a record of each is kept in the state directory."},
     {"share", "hidden", CFG_BOOL, SHARE(hidden), 0, 0, NULL, "no", "Left out of SMB share lists."},
     {"share", "symlinks", CFG_POLICY_BOOL, SHARE(follow_symlinks), 0, 0, reparse_follow, "follow",
      "What an SMB client that opens a symbolic link gets: the link as a reparse point, or its target inside the share."},

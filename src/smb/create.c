@@ -322,12 +322,14 @@ static uint32_t create_replay(struct smb_req *r, struct create_state *s)
     bool durable = o->durable && (s->oplock == SMB2_OPLOCK_LEVEL_BATCH || s->oplock == SMB2_OPLOCK_LEVEL_LEASE);
     s->cx.durable_granted = durable ? SMB_DH2Q : 0;
     s->cx.durable_timeout = o->timeout;
-    s->cx.durable_flags = 0;
+    s->cx.durable_flags = o->persistent ? SMB2_DHANDLE_FLAG_PERSISTENT : 0;
     return create_answer(r, s, o, (enum fs_action)o->action);
 }
 
 static uint32_t create_run(struct smb_req *r, struct create_state *s)
 {
+    if (smb_create_persists(&s->cx, r->tree->share) && !r->job.on_pool)
+        return SMB_OFFLOAD; /* its record is written before it is answered */
     uint32_t status = create_check_lease(r, s);
     if (status != STATUS_SUCCESS)
         return status;

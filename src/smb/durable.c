@@ -13,25 +13,44 @@
 #define TIMEOUT_MAX (300 * NSEC_PER_SEC) /* of what clients ask for, as with Windows */
 
 /* --- Granting. */
+static bool is_file(const struct fs_open *o)
+{
+    return o->stream || o->node->type == ST_REG;
+}
+
 static bool qualifies(const struct smb_open *o, uint8_t caching)
 {
     bool level = o->oplock_level == SMB2_OPLOCK_LEVEL_BATCH || o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
-    return level && caching & CO_H && (o->fso->stream || o->fso->node->type == ST_REG);
+    return level && caching & CO_H && is_file(o->fso);
+}
+
+/* Whatever it may cache. Nothing is kept for the one who is to take its file along. */
+static bool may_persist(const struct smb_open *o, const struct smb_create_contexts *cx)
+{
+    return smb_create_persists(cx, o->fso->share) && is_file(o->fso) && !(o->fso->options & FS_DELETE_ON_CLOSE);
+}
+
+bool smb_create_persists(const struct smb_create_contexts *cx, const struct fs_share *share)
+{
+    return cx->durable & SMB_DH2Q && cx->durable_flags & SMB2_DHANDLE_FLAG_PERSISTENT &&
+           share->cfg.continuous_availability;
 }
 
 void smb_durable_grant(struct smb_open *o, struct smb_create_contexts *cx, uint8_t caching)
 {
     uint64_t timeout = o->srv->cfg.durable_timeout;
     unsigned asked = cx->durable & (SMB_DHNQ | SMB_DH2Q);
-    if (!asked || !timeout || !qualifies(o, caching))
+    bool persistent = may_persist(o, cx);
+    if (!asked || !timeout || !(persistent || qualifies(o, caching)))
         return;
     if (asked == SMB_DH2Q && cx->durable_timeout)
         timeout = MIN(cx->durable_timeout * NSEC_PER_MSEC, TIMEOUT_MAX);
-    o->durable = true;
     o->timeout = (uint32_t)(timeout / NSEC_PER_MSEC);
-    cx->durable_granted = asked;
+    o->persistent = persistent && smb_persist_save(o);
+    o->durable = o->persistent || qualifies(o, caching);
+    cx->durable_granted = o->durable ? asked : 0;
     cx->durable_timeout = o->timeout;
-    cx->durable_flags = 0;
+    cx->durable_flags = o->persistent ? SMB2_DHANDLE_FLAG_PERSISTENT : 0;
 }
 
 /* --- The time of the disconnected. */
@@ -151,16 +170,25 @@ static bool list_disconnected(struct smb_open *o)
 bool smb_durable_keep(struct smb_open *o)
 {
     /* Who wanted the file to go with the open gets that now. */
-    if (!o->durable || (o->fso->options & FS_DELETE_ON_CLOSE) || !still_protected(o))
+    if (!o->durable || (o->fso->options & FS_DELETE_ON_CLOSE) || !(o->persistent || still_protected(o)))
         return false;
     struct smb_open *kept = smb_open_loose(o->srv);
     if (!kept)
         return false;
     kept->expires = clock_now() + o->timeout * NSEC_PER_MSEC;
-    if (smb_open_replace(o, kept) && (!list_disconnected(kept) || !fs_open_disconnected(kept->fso, true, false)))
+    if (smb_open_replace(o, kept) && (!list_disconnected(kept) || !fs_open_disconnected(kept->fso, true, kept->persistent)))
         smb_open_close(NULL, kept, NULL);
     smb_open_unref(kept);
     return true;
+}
+
+void smb_durable_restored(struct smb_open *o)
+{
+    o->expires = clock_now() + o->timeout * NSEC_PER_MSEC;
+    o->fso->owner = o;
+    smb_open_insert(o);
+    if (!list_disconnected(o) || !fs_open_disconnected(o->fso, true, true))
+        smb_open_close(NULL, o, NULL);
 }
 
 /* --- Coming back. */
@@ -181,7 +209,8 @@ static uint32_t may_have(struct smb_req *r, const struct smb_create_contexts *cx
         return STATUS_OBJECT_NAME_NOT_FOUND;
     /* Version 1 may also bring back what version 2 made: it names no guid. */
     if (cx->durable & SMB_DH2C &&
-        (memcmp(o->create_guid, cx->create_guid, 16) != 0 || (cx->durable_flags & SMB2_DHANDLE_FLAG_PERSISTENT)))
+        (memcmp(o->create_guid, cx->create_guid, 16) != 0 ||
+         o->persistent != ((cx->durable_flags & SMB2_DHANDLE_FLAG_PERSISTENT) != 0)))
         return STATUS_OBJECT_NAME_NOT_FOUND;
     if (leased != (cx->lease_version != 0))
         return STATUS_OBJECT_NAME_NOT_FOUND;

@@ -133,6 +133,7 @@ void smb_open_nowait(struct smb_req *r);
 void smb_open_busy(struct smb_req *r);   /* r goes to the pool: a CLOSE of its open waits until ... */
 void smb_open_idle(struct smb_req *r);   /* ... it is back */
 struct smb_open *smb_open_by_number(struct smb_server *srv, uint64_t persistent_id); /* reference or NULL */
+void smb_open_insert(struct smb_open *o); /* into the server's tables */
 bool smb_open_join_session(struct smb_open *o); /* false: session or tree are gone, close it */
 /* `to` steps into the place of `from`, for whose holders it is closed: ids, what is open behind it, what was granted.
  * False: it was closed before. */
@@ -145,12 +146,22 @@ void smb_durable_init(struct smb_server *srv);
 void smb_durable_stop(struct smb_server *srv); /* closes what is kept; `stopping` is set */
 /* Grants what the contexts ask for if the open qualifies, and fills in the answer. */
 void smb_durable_grant(struct smb_open *o, struct smb_create_contexts *cx, uint8_t caching);
+/* Does the CREATE ask for an open that outlives the server, where that is to be had? */
+bool smb_create_persists(const struct smb_create_contexts *cx, const struct fs_share *share);
 /* Its session ends: keeps it for a client that comes back. False: it is to be closed. */
 bool smb_durable_keep(struct smb_open *o);
 /* The open that the contexts want back becomes `to`'s. */
 uint32_t smb_durable_reconnect(struct smb_req *r, const struct smb_create_contexts *cx, const struct smb_path *path,
                                struct smb_open *to);
 void smb_durable_unlist(struct smb_open *o); /* with the server's lock */
+
+void smb_durable_restored(struct smb_open *o); /* opened again after a restart: waits for its client */
+
+/* --- persist.c */
+bool smb_persist_save(struct smb_open *o); /* all that is needed to open it again; waits for the disk */
+void smb_persist_update(struct smb_open *o); /* its ranges have changed; also waits for the disk */
+void smb_persist_drop(struct smb_open *o);
+void smb_persist_restore(struct smb_server *srv); /* at the start: what was open then is open again, disconnected */
 
 /* --- replay.c */
 /* The request's CreateGuid is taken for `o`. Or *ret_earlier: a reference to what the same request opened before. */

@@ -1,6 +1,7 @@
 /* lock.c - SMB2 LOCK ([MS-SMB2] 2.2.26, 2.2.27, 3.3.5.14). Knows the wire's rules for arrays, flags and sequence numbers;
  * ranges, conflicts and waiting are fs_lock()'s. */
 #include "file.h"
+#include "internal.h"
 
 /* [MS-SMB2] 2.2.26.1 */
 enum { SMB2_LOCKFLAG_SHARED_LOCK = 0x1, SMB2_LOCKFLAG_EXCLUSIVE_LOCK = 0x2, SMB2_LOCKFLAG_UNLOCK = 0x4,
@@ -135,8 +136,12 @@ uint32_t smb_lock(struct smb_req *r)
             return STATUS_INSUFFICIENT_RESOURCES;
         status = lock_first(r, s);
     }
+    if (status == STATUS_SUCCESS && s->open->persistent && !r->job.on_pool && !r->cancelled)
+        return SMB_OFFLOAD; /* what it has locked is written down */
     if (status == STATUS_SUCCESS)
         status = lock_run(r, s);
+    if (status == STATUS_SUCCESS && s->open->persistent)
+        smb_persist_update(s->open);
     if (status == SMB_PARKED || status == SMB_OFFLOAD)
         return status;
     if (status == STATUS_SUCCESS)

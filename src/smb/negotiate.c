@@ -32,7 +32,8 @@ static uint32_t capabilities(const struct smb_conn *c)
     if (c->dialect >= SMB_2_1_0)
         caps |= SMB2_GLOBAL_CAP_LEASING | SMB2_GLOBAL_CAP_LARGE_MTU;
     if (c->dialect >= SMB_3_0_0)
-        caps |= SMB2_GLOBAL_CAP_MULTI_CHANNEL | SMB2_GLOBAL_CAP_DIRECTORY_LEASING;
+        caps |= SMB2_GLOBAL_CAP_MULTI_CHANNEL | SMB2_GLOBAL_CAP_DIRECTORY_LEASING |
+                (c->srv->kv ? SMB2_GLOBAL_CAP_PERSISTENT_HANDLES : 0);
     if ((c->dialect == SMB_3_0_0 || c->dialect == SMB_3_0_2) && c->cipher)
         caps |= SMB2_GLOBAL_CAP_ENCRYPTION;
     return caps;

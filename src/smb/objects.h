@@ -61,7 +61,7 @@ struct smb_server {
     _Atomic uint64_t next_id;
     _Atomic uint32_t nsessions;
     struct fs_sink sink;
-    bool stopping;
+    _Atomic bool stopping;
     uint32_t alive;         /* connections, sessions and disconnected opens not yet ended; under `alive_lock` */
     pthread_mutex_t alive_lock;
     pthread_cond_t alive_cond;
@@ -177,7 +177,9 @@ struct smb_open {
     _Atomic bool has_guid;       /* in the table of them: until it is used, the CREATE may be replayed */
     bool published;              /* under the server's lock */
     uint8_t action;              /* CreateAction, for a replay */
+    uint8_t client_guid[16];
     bool durable;                /* outlives its connection ... */
+    _Atomic bool persistent;     /* and the server (persist.c) ... */
     uint32_t timeout;            /* ... for so many ms */
     uint64_t expires;            /* clock_now() ns, while disconnected */
     uint16_t channel_sequence;   /* [MS-SMB2] 3.3.1.10, with the two counts under `lock` (replay.c) */

@@ -81,6 +81,7 @@ struct smb_open *smb_open_new(struct smb_req *r)
     }
     o->session = smb_session_ref(s);
     o->client = r->conn->client_id;
+    memcpy(o->client_guid, r->conn->client_guid, 16);
     o->channel_sequence = r->channel_sequence;
     o->tree = r->tree;
     atomic_fetch_add_explicit(&o->tree->refs, 1, memory_order_relaxed);
@@ -102,8 +103,7 @@ bool smb_open_join_session(struct smb_open *o)
     return !late;
 }
 
-/* A session or tree that ended while the open was being made closes it again at once. */
-void smb_open_publish(struct smb_open *o)
+void smb_open_insert(struct smb_open *o)
 {
     struct smb_server *srv = o->srv;
     smb_open_ref(o); /* the table's */
@@ -115,6 +115,12 @@ void smb_open_publish(struct smb_open *o)
     hash_insert(&srv->opens, &o->by_id, hash_u64(o->persistent_id));
     o->published = true;
     pthread_rwlock_unlock(&srv->lock);
+}
+
+/* A session or tree that ended while the open was being made closes it again at once. */
+void smb_open_publish(struct smb_open *o)
+{
+    smb_open_insert(o);
     if (!smb_open_join_session(o))
         smb_open_close(NULL, o, NULL);
 }
@@ -135,8 +141,10 @@ static void hand_over(struct smb_open *from, struct smb_open *to)
     memcpy(to->create_guid, from->create_guid, sizeof to->create_guid);
     memcpy(to->lock_sequence, from->lock_sequence, sizeof to->lock_sequence);
     to->client = from->client;
+    memcpy(to->client_guid, from->client_guid, sizeof to->client_guid);
     to->action = from->action;
     to->durable = from->durable;
+    to->persistent = from->persistent;
     to->timeout = from->timeout;
 }
 
@@ -240,6 +248,8 @@ bool smb_open_close(struct smb_req *r, struct smb_open *o, struct fs_attr *attr)
     }
     if (o->lease)
         smb_lease_leave(o);
+    if (o->persistent && !srv->stopping)
+        smb_persist_drop(o);
     if (o->fso && r) {
         fs_close(&r->fs, o->fso, attr);
     } else if (o->fso) {

@@ -222,6 +222,7 @@ int smb_server_start(struct smb_server *srv, struct loop **loops, size_t nloops,
         atomic_store(&srv->next_id, first >> 1);
         srv->sink = (struct fs_sink){.event = smb_sink_event, .arg = srv};
         fs_set_sink(srv->fs, CO_LABEL_SMB, &srv->sink);
+        smb_persist_restore(srv);
         r = listener_open(loops, nloops, listen, &listening, srv, srv->cfg.max_connections ? srv->cfg.max_connections : 10000,
                           &srv->listener);
     }

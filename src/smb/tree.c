@@ -8,6 +8,7 @@
 
 enum { SMB2_SHARE_TYPE_DISK = 1, SMB2_SHARE_TYPE_PIPE = 2 };
 enum { SMB2_SHAREFLAG_NO_CACHING = 0x30, SMB2_SHAREFLAG_ENCRYPT_DATA = 0x8000 };
+enum { SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY = 0x10 };
 enum { SMB2_TREE_CONNECT_FLAG_EXTENSION_PRESENT = 4 };
 #define MAXIMAL_READ_ONLY 0x001200A9u
 #define MAXIMAL_PIPE 0x001F00A9u
@@ -209,7 +210,8 @@ uint32_t smb_tree_connect(struct smb_req *r)
     wbuf_u8(w, share ? SMB2_SHARE_TYPE_DISK : SMB2_SHARE_TYPE_PIPE);
     wbuf_u8(w, 0);
     wbuf_le32(w, !share ? SMB2_SHAREFLAG_NO_CACHING : t->encrypt ? SMB2_SHAREFLAG_ENCRYPT_DATA : 0);
-    wbuf_le32(w, 0); /* Capabilities: no DFS, no cluster, no continuous availability */
+    bool available = share && share->cfg.continuous_availability && r->conn->dialect >= SMB_3_0_0;
+    wbuf_le32(w, available ? SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY : 0);
     wbuf_le32(w, t->maximal_access);
     if (share)
         log_info("smb", "event=tree_connect user=%s share=%s peer=%s",

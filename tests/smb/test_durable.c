@@ -498,12 +498,54 @@ static void lock_sequence(void **state)
     assert_int_equal(lock_byte(&c, first + 3, 4), STATUS_RANGE_NOT_LOCKED);
 }
 
+/* The server ends and comes back; so does what was open, with its ranges and rights. */
+static void restart(void)
+{
+    smb_server_stop(&w.srv);
+    client_close(&c);
+    assert_int_equal(smb_server_start(&w.srv, w.loops, 2, "127.0.0.1:0"), 0);
+}
+
+static void persistent(void **state)
+{
+    struct fs_share_config k = {.name = "share", .store = "mem", .smb = true, .file_mode_mask = 0777, .dir_mode_mask = 0777,
+                                .signing = FS_OFFERED, .encryption = FS_OFFERED, .continuous_availability = true};
+    assert_int_equal(fs_share_set(w.fs, "share", &k), ST_OK);
+    assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
+    assert_int_equal(get_le32(c.reply + SMB2_HEADER + 8), 0x10); /* continuously available */
+    struct asked a = leased;
+    a.flags = SMB2_DHANDLE_FLAG_PERSISTENT;
+    assert_int_equal(create(&c, "f", &a), STATUS_SUCCESS);
+    assert_int_equal(get_le32(answered(&c, "DH2Q") + 4), SMB2_DHANDLE_FLAG_PERSISTENT);
+    assert_int_equal(lock_byte(&c, 0, 2 | 0x10), STATUS_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        restart();
+        assert_int_equal(w.srv.ndisconnected, 1);
+        if (i == 0)
+            continue; /* once without its client */
+        const uint64_t was[2] = {id[0], id[1]};
+        struct asked back = {.durable = SMB_DH2C, .lease = KEY_A, .back = was};
+        client_ready(&c, &w, SMB_3_1_1);
+        assert_int_equal(create(&c, "f", &back), STATUS_OBJECT_NAME_NOT_FOUND);
+        back.flags = SMB2_DHANDLE_FLAG_PERSISTENT;
+        assert_int_equal(create(&c, "f", &back), STATUS_SUCCESS);
+        assert_int_equal(id[0], was[0]);
+        assert_int_equal(get_le32(answered(&c, "RqLs") + 16), CO_R | CO_W | CO_H);
+    }
+    assert_int_equal(lock_byte(&c, 0, 4), STATUS_SUCCESS);
+    assert_int_equal(lock_byte(&c, 0, 4), STATUS_RANGE_NOT_LOCKED);
+    close_open(&c, STATUS_SUCCESS);
+    restart();
+    assert_int_equal(w.srv.ndisconnected, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
         T(granted), T(mixed), T(comes_back), T(comes_to_wrong_hands), T(ends_with_logoff_of_tree), T(not_kept), T(expires),
         T(others), T(meets_nfs), T(replays), T(channel_sequence), T(lock_sequence),
+        T(persistent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
