@@ -73,6 +73,7 @@ enum st fs_create(const struct fs_config *cfg, struct fs **ret)
         return ST_NOMEM;
     fs->cfg = *cfg;
     fs->attr_lazy = cfg->lock.attr_lazy;
+    fs->dir_rename_strict = cfg->lock.dir_rename_strict;
     pthread_rwlock_init(&fs->shares_lock, NULL);
     pthread_mutex_init(&fs->opens_lock, NULL);
     load_self(fs);
@@ -108,6 +109,7 @@ void fs_set_policy(struct fs *fs, const struct co_policy *p)
 {
     co_set_policy(fs->co, p);
     atomic_store_explicit(&fs->attr_lazy, p->attr_lazy, memory_order_relaxed);
+    atomic_store_explicit(&fs->dir_rename_strict, p->dir_rename_strict, memory_order_relaxed);
 }
 
 struct co *fs_engine(struct fs *fs)

@@ -207,6 +207,7 @@ struct fs {
     _Atomic uint32_t watching;  /* directories with watchers anywhere: fs_tell's fast exit */
     _Atomic bool dir_leases;    /* a directory lease has been granted: parent.c is worth its cost */
     _Atomic bool attr_lazy;     /* policy: fs_getattr() goes through the gate */
+    _Atomic bool dir_rename_strict; /* policy: a directory with open files in it keeps its name, whoever asks */
     struct fs_cred self;        /* the process's user, for cfg.unprivileged */
     uint32_t next_share;        /* id, when cfg.kv is NULL; under shares_lock */
     _Atomic uint64_t gates;     /* operations that went through the gate */

@@ -1,5 +1,6 @@
 /* opens_below.c - is anything in a directory tree open? Looks through the table of opens, not through the tree: there
- * are fewer opens than files. Only moves of directories through an open ask. */
+ * are fewer opens than files. Only moves of directories through an open ask, and
+ * those by name when dir_rename = strict. */
 #include "internal.h"
 
 struct dirs {

@@ -91,6 +91,14 @@ static enum st resolve_names(struct fs_req *q, struct move *m)
 }
 
 /* --- permit */
+/* [MS-FSA] 2.1.5.15.12: a directory with open files in it stays. By name it moves away under them, as on UNIX, unless
+ * the policy is strict. */
+static bool stays(const struct fs_req *q, const struct move *m)
+{
+    bool asked = m->o || atomic_load_explicit(&q->fs->dir_rename_strict, memory_order_relaxed);
+    return m->source->type == ST_DIR && asked && fs_opens_below(q->fs, m->source, m->o);
+}
+
 static enum st permit(struct fs_req *q, const struct move *m)
 {
     bool moves_dir = m->source->type == ST_DIR;
@@ -105,9 +113,7 @@ static enum st permit(struct fs_req *q, const struct move *m)
         st = fs_permit_delete(q, m->ddir, &m->ddir_attr, m->victim, &m->victim_attr);
     if (st == ST_OK && moves_dir && m->sdir != m->ddir && q->posix) /* its ".." changes */
         st = fs_permit(q, m->source, &m->source_attr, FS_ADD_SUBDIR);
-    if (st == ST_OK && moves_dir && m->o && fs_opens_below(q->fs, m->source, m->o))
-        return ST_ACCESS; /* [MS-FSA] 2.1.5.15.12: a directory with open files in it stays */
-    return st;
+    return st == ST_OK && stays(q, m) ? ST_ACCESS : st;
 }
 
 /* --- gate */

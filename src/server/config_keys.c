@@ -105,7 +105,7 @@ const struct config_key config_keys[] = {
     {"lock", "unlink", CFG_POLICY_BOOL, AT(lock.policy.unlink_enforce), 0, 0, unix_enforce, "enforce",
      "Whether an SMB open without delete sharing refuses an NFS remove or rename."},
     {"lock", "dir_rename", CFG_POLICY_BOOL, AT(lock.policy.dir_rename_strict), 0, 0, posix_strict, "posix",
-     "Whether a directory with open files below it may be renamed."},
+     "Whether NFS may rename a directory with files open below it; SMB never does."},
     {"lock", "attr_freshness", CFG_POLICY_BOOL, AT(lock.policy.attr_lazy), 0, 0, windows_lazy, "windows",
      "Whether an NFS GETATTR starts to break a write lease."},
     {"lock", "nlm_enforce_on_smb", CFG_POLICY_BOOL, AT(lock.policy.posix_binds_windows), 0, 0, no_yes, "yes",

@@ -238,6 +238,35 @@ static void delete_on_close(void **state)
     assert_int_equal(s.files, 0);
 }
 
+static void set_strict(bool strict)
+{
+    struct co_policy p;
+    co_policy_default(&p);
+    p.dir_rename_strict = strict;
+    fs_set_policy(w.fs, &p);
+}
+
+/* By name: a directory moves under the files that are open in it, or stays. */
+static void strict_rename(void **state)
+{
+    struct caller nfs;
+    caller_init(&nfs, &w, 0, 0);
+    st_unref(mk(&nfs, w.root, "sd", ST_DIR, 0777));
+    struct fs_open *o = must_open(&a, "sd/f", RW, FS_CREATE);
+    struct fs_rename r = {.sdir = w.root, .sname = "sd", .sn = 2, .ddir = w.root, .dname = "se", .dn = 2};
+    struct fs_rename back = {.sdir = w.root, .sname = "se", .sn = 2, .ddir = w.root, .dname = "sd", .dn = 2};
+    set_strict(true);
+    assert_st(RUN(&nfs, fs_rename(&nfs.q, &r)), ST_ACCESS);
+    set_strict(false);
+    assert_st(RUN(&nfs, fs_rename(&nfs.q, &r)), ST_OK);
+    set_strict(true);
+    assert_st(RUN(&nfs, fs_rename(&nfs.q, &back)), ST_ACCESS);
+    close_open(&a, o);
+    assert_st(RUN(&nfs, fs_rename(&nfs.q, &back)), ST_OK);
+    set_strict(false);
+    caller_done(&nfs);
+}
+
 static void rights(void **state)
 {
     struct smb u;
@@ -340,7 +369,8 @@ int main(void)
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
     const struct CMUnitTest tests[] = {
-        BOTH(dispositions), BOTH(types_and_arguments), BOTH(without_case), BOTH(many_names), BOTH(share_modes),
+        BOTH(dispositions), BOTH(types_and_arguments), BOTH(without_case), BOTH(many_names),
+        BOTH(strict_rename), BOTH(share_modes),
         BOTH(attributes), BOTH(delete_on_close), BOTH(rights), BOTH(links), BOTH(leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
