@@ -183,10 +183,16 @@ enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *p
     return st;
 }
 
+/* Who waits for it now waits for somebody who is not there, which may take more from the lease. */
 void lease_orphaned(struct co *co, struct lease *l, uint64_t now, struct co_out *out)
 {
     struct file *f = l->file;
-    if (lease_lower_orphan(co, l, l->floor, now, out))
+    struct part *p;
+    uint8_t keep = l->floor;
+    list_each(p, &f->queue, link)
+        if (!lease_own(l, &p->op->party))
+            keep &= rule_keep_of(rule_of(&co->policy, &p->op->party, &p->ask), l);
+    if (lease_lower_orphan(co, l, rule_valid(l->kind, keep), now, out))
         queue_wake(co, f, WHY_LEASE | WHY_SHARE, NULL, now);
 }
 

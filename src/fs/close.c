@@ -89,6 +89,8 @@ static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *d
         if (ops->getattr(dir, &after) == ST_OK)
             fsn_carry(dir, &before.ctime, &after.ctime);
     }
+    if (st == ST_OK && fsn(dir)) /* who looked the name up before looks again */
+        atomic_fetch_add(&fsn(dir)->moves, 1);
     fs_force_end(q->fs, &t);
     return st == ST_OK;
 }

@@ -31,7 +31,7 @@ struct fsn {
     struct co_key parent;
     uint8_t deleter[16]; /* the parent lease key of who last marked a name of it for deletion; under `lock` */
     /* Directories. */
-    _Atomic uint32_t moves;       /* names that we have moved: an open looks whether its own was among them */
+    _Atomic uint32_t moves;       /* names moved, or deleted through opens: opening looks whether its own was one */
     struct fs_casemap *casemap;   /* casemap.c */
     struct fs_watchers *watchers; /* notify.c */
 };

@@ -181,7 +181,7 @@ struct smb_open {
     bool durable;                /* outlives its connection ... */
     _Atomic bool persistent;     /* and the server (persist.c) ... */
     uint32_t timeout;            /* ... for so many ms */
-    uint64_t expires;            /* clock_now() ns, while disconnected */
+    _Atomic uint64_t expires;    /* clock_now() ns, once disconnected */
     uint16_t channel_sequence;   /* [MS-SMB2] 3.3.1.10, with the two counts under `lock` (replay.c) */
     uint32_t requests, earlier_requests; /* outstanding ones, of this sequence and of those before */
     uint64_t resume_key[3];

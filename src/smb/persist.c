@@ -1,6 +1,6 @@
-/* persist.c - persistent opens outlive the server ([MS-SMB2] 3.3.5.9.10, 3.3.1.10): a record of each in the state database
- * from before its CREATE is answered until it is closed, with the ranges it has locked. At the next start each is opened
- * again under its old number and waits for its client like any disconnected open.
+/* persist.c - persistent opens outlive the server ([MS-SMB2] 3.3.5.9.10, 3.3.1.10): a record of each in the state
+ * database from before its CREATE is answered until it is closed, with the ranges it has locked. At the next start each
+ * is opened again under its old number and waits for its client like any disconnected open.
  *
  * Writing waits for the disk: on the pool only. */
 #include "create_contexts.h"
