@@ -112,7 +112,6 @@ static inline bool in_grace(struct co *co, uint64_t now)
 
 /* ---- out.c ------------------------------------------------------------------------------------------------- */
 bool out_push(struct co_out *out, const struct co_event *ev);
-bool out_has_break(const struct co_out *out, size_t from); /* among the events from there on */
 void out_conflict(struct co_out *out, const struct co_key *key, const struct co_hold *h, const struct co_party *by,
                   const char *outcome, uint64_t waited);
 struct co_hold hold_of_range(const struct file *f, const struct range *r);

@@ -119,12 +119,15 @@ struct co_hold {
     uint64_t behind; /* waiter: id of what it waits for, 0: of nothing that is held */
 };
 
+/* CO_TELL_FILES: directories' caches are told while it goes on. */
+enum co_tell { CO_TELL_NOBODY, CO_TELL_FILES, CO_TELL_ALL };
+
 /* A place in the queues. Embedded in the request; zero-initialise, set wake; keep until co_leave() or co_cancel(). */
 struct co_ticket {
     void (*wake)(struct co_ticket *); /* see above: stores and pushes, nothing else */
     struct co_hold blocker;           /* why the last co_enter() did not say ST_OK */
     uint64_t queued_at;               /* time of the first ST_AGAIN, 0 = never waited */
-    bool tell_first;                  /* in: not before those who lose rights by it are told of them */
+    enum co_tell tell_first;          /* in: it goes when those who lose rights by it have been told of that */
     bool telling;                     /* out: ST_AGAIN for just that: deliver the events, then ask again */
     uint64_t deadline;                /* by when the wait is over, set by the engine (UINT64_MAX: a blocking lock) */
     void *eng;                        /* the engine's: entered and queued state */

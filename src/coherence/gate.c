@@ -61,6 +61,7 @@ struct gate {
     struct op *op;
     uint64_t blocked; /* bit per part */
     uint8_t whys;
+    size_t told_to;   /* events before this one are about files, the others about directories */
     bool all;         /* all shards are held */
     bool need_all;    /* they have to be, to look for a circle */
 };
@@ -156,6 +157,7 @@ static enum st gate_decide(struct gate *g)
     for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
         if (s >= 2 && g->blocked)
             break; /* ranges are decided when the caches are gone; directories lose theirs when all else is settled */
+        g->told_to = g->e.out->n;
         for (unsigned i = 0; i < op->n; i++) {
             if (g->blocked & 1ull << i)
                 continue; /* share modes come before caching */
@@ -238,6 +240,16 @@ static void op_forget(struct co *co, struct op *op, uint64_t now)
     op_free(co, op, now);
 }
 
+static bool gate_must_tell(const struct gate *g, size_t from)
+{
+    const struct co_out *out = g->e.out;
+    size_t to = g->t->tell_first == CO_TELL_ALL ? out->n : g->t->tell_first == CO_TELL_FILES ? g->told_to : from;
+    for (size_t i = from; i < to; i++)
+        if (out->ev[i].kind == CO_EV_BREAK)
+            return true;
+    return false;
+}
+
 /* It comes back when they are told: to the place in the queues that it has now, like one that has been woken. */
 static void gate_tell(struct gate *g)
 {
@@ -263,7 +275,7 @@ static enum st gate_run(struct gate *g)
         st = gate_wait(g);
     if (st == ST_AGAIN)
         return st;
-    if (st == ST_OK && g->t->tell_first && !op->told && out_has_break(g->e.out, before)) {
+    if (st == ST_OK && !op->told && gate_must_tell(g, before)) {
         gate_tell(g);
         return ST_AGAIN;
     }

@@ -23,14 +23,6 @@ bool out_push(struct co_out *out, const struct co_event *ev)
     return true;
 }
 
-bool out_has_break(const struct co_out *out, size_t from)
-{
-    for (size_t i = from; i < out->n; i++)
-        if (out->ev[i].kind == CO_EV_BREAK)
-            return true;
-    return false;
-}
-
 void co_out_done(struct co_out *out)
 {
     if (out->ev != out->inl)

@@ -87,12 +87,13 @@ static void settle_flags(const struct co_party *party, struct co_ask *asks, size
             asks[i].flags |= party->flavour == CO_POSIX ? CO_ADVISORY : CO_DENY_NOWAIT;
 }
 
-/* Asks until nobody is left who must be told first. */
+/* Asks until nobody is left who must be told first. Among SMB's own clients a directory's cache follows the change, as it
+ * does with Windows. */
 static enum st enter(struct fs_req *q, const struct co_party *party, const struct co_ask *asks, size_t n)
 {
     struct co_ticket *t = &q->ticket;
     told_forget(q);
-    t->tell_first = q->job != NULL;
+    t->tell_first = !q->job ? CO_TELL_NOBODY : q->posix ? CO_TELL_ALL : CO_TELL_FILES;
     for (;;) {
         struct co_out out = fs_out();
         enum st st = co_enter(q->fs->co, t, party, asks, n, clock_now(), &out);

@@ -155,16 +155,10 @@ static void send_notice(struct task *t)
     loop_defer(c->home->loop, &n->task);
 }
 
-/* On the connection's own loop at once: it leaves before the answer to whoever caused it, later in this turn. */
 static void notice_post(struct notice *n, struct fs_told *told)
 {
-    struct loop *home = n->conn->home->loop;
-    if (loop_self() == home) {
-        send_notice(&n->task);
-        return;
-    }
     n->told = fs_told_later(told);
-    loop_post(home, &n->task);
+    loop_post(n->conn->home->loop, &n->task);
 }
 
 /* --- From any thread. */
