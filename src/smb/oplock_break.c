@@ -10,6 +10,7 @@ static const struct {
     {SMB2_OPLOCK_LEVEL_II, CO_R},
     {SMB2_OPLOCK_LEVEL_EXCLUSIVE, CO_R | CO_W},
     {SMB2_OPLOCK_LEVEL_BATCH, CO_R | CO_W | CO_H},
+    {SMB2_OPLOCK_LEVEL_LEASE, CO_R | CO_W | CO_H}, /* never offered: it ends the break, with nothing kept */
 };
 
 static uint32_t ack_oplock(struct smb_req *r)
@@ -27,22 +28,23 @@ static uint32_t ack_oplock(struct smb_req *r)
             keep = levels[i].keep;
             known = true;
         }
-    if (!known) /* also SMB2_OPLOCK_LEVEL_LEASE */
+    if (!known)
         return STATUS_INVALID_PARAMETER;
+    uint32_t lease = level == SMB2_OPLOCK_LEVEL_LEASE ? STATUS_INVALID_PARAMETER : 0;
     pthread_mutex_lock(&o->lock);
     struct co_key key = o->breaking ? o->break_key : fs_node_key(o->fso->node);
     bool none = o->oplock_level == SMB2_OPLOCK_LEVEL_NONE || o->oplock_level == SMB2_OPLOCK_LEVEL_II;
     pthread_mutex_unlock(&o->lock);
     enum st st = fs_lease_ack(r->conn->srv->fs, &key, &o->fso->party, CO_OPLOCK, keep);
     if (st == ST_NO_BREAK || st == ST_NOENT)
-        return none ? STATUS_INVALID_OPLOCK_PROTOCOL : STATUS_INVALID_DEVICE_STATE;
+        return lease ? lease : none ? STATUS_INVALID_OPLOCK_PROTOCOL : STATUS_INVALID_DEVICE_STATE;
     pthread_mutex_lock(&o->lock);
     o->breaking = false;
     o->oplock_level = st == ST_OK ? level : SMB2_OPLOCK_LEVEL_NONE;
     pthread_mutex_unlock(&o->lock);
     if (st == ST_BAD_ACK) { /* [MS-SMB2] 3.3.5.22.1: more than was offered: the break is complete, with nothing kept */
         (void)fs_lease_ack(r->conn->srv->fs, &key, &o->fso->party, CO_OPLOCK, 0);
-        return STATUS_INVALID_OPLOCK_PROTOCOL;
+        return lease ? lease : STATUS_INVALID_OPLOCK_PROTOCOL;
     }
     if (st != ST_OK)
         return smb_status(st);

@@ -150,14 +150,17 @@ void smbauth_keys(struct smbauth *a)
     a->unseal = gcm(key, 0);
 }
 
+enum { COMMAND_CANCEL = 12 };
+
 void smbauth_sign(struct smbauth *a, uint8_t *m, size_t n)
 {
     uint8_t tag[32], nonce[12] = {0};
     size_t size = sizeof tag;
     int done;
     memset(m + 48, 0, 16);
-    if (a->gmac) { /* [MS-SMB2] 3.1.4.1: the message id is the nonce */
+    if (a->gmac) { /* [MS-SMB2] 3.1.4.1: the nonce is the message id, and whether it is a CANCEL */
         memcpy(nonce, m + 24, 8);
+        nonce[8] = get_le16(m + 12) == COMMAND_CANCEL ? 2 : 0;
         EVP_EncryptInit_ex(a->gmac, NULL, NULL, NULL, nonce);
         EVP_EncryptUpdate(a->gmac, NULL, &done, m, (int)n);
         EVP_EncryptFinal_ex(a->gmac, tag, &done);

@@ -221,6 +221,10 @@ int main(int argc, char **argv)
     size_t n = 0, count[3] = {0};
     parse(argc, argv);
     cells_cache(&l);
+    cells_hard(&l);
+    cells_ack(&l);
+    cells_smb(&l);
+    cells_wait(&l);
     for (size_t i = 0; i < l.n; i++)
         n += selected(&l.cell[i]);
     for (size_t i = 0; options.list && i < l.n; i++)
