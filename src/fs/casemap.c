@@ -273,7 +273,7 @@ enum st fs_lookup_fold(struct fs_req *q, struct st_node *dir, const char *name, 
 {
     if (!n || n > ST_NAME_MAX)
         return n ? ST_NAMETOOLONG : ST_BADNAME;
-    enum st st = dir->store->ops->lookup(dir, name, n, ret);
+    enum st st = fs_entry(dir, name, n, ret);
     if (st == ST_OK) {
         memcpy(ret_name, name, n);
         ret_name[n] = '\0';
@@ -283,7 +283,7 @@ enum st fs_lookup_fold(struct fs_req *q, struct st_node *dir, const char *name, 
     if (st != ST_NOENT)
         return st;
     st = find_spelling(q, dir, name, n, ret_name, ret_n);
-    return st == ST_OK ? dir->store->ops->lookup(dir, ret_name, *ret_n, ret) : st;
+    return st == ST_OK ? fs_entry(dir, ret_name, *ret_n, ret) : st;
 }
 
 void fs_casemap_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,

@@ -119,7 +119,9 @@ static enum st make_locked(struct opening *x, const struct making *m, bool *ret_
         if (st != ST_NOENT)
             return st;
     }
+    fsn_making_begin(dir);
     st = make(x, m);
+    fsn_making_end(dir);
     if (st == ST_EXIST) {
         *ret_raced = true;
         return ST_OK;

@@ -24,10 +24,21 @@ enum st fs_dir_resolve(struct st_node *dir, struct st_attr *ret)
     return dir->store->ops->getattr(dir, ret);
 }
 
+enum st fs_entry(struct st_node *dir, const char *name, size_t n, struct st_node **ret)
+{
+    enum st st = dir->store->ops->lookup(dir, name, n, ret);
+    struct fsn *f = __atomic_load_n((struct fsn **)&dir->fs, __ATOMIC_ACQUIRE);
+    if (st == ST_OK && f && unlikely(atomic_load(&f->making))) {
+        pthread_mutex_lock(&f->lock);
+        pthread_mutex_unlock(&f->lock);
+    }
+    return st;
+}
+
 enum st fs_name_resolve(struct st_node *dir, const char *name, size_t n, struct st_node **ret, struct st_attr *ret_attr)
 {
     _cleanup_node_ struct st_node *node = NULL;
-    enum st st = dir->store->ops->lookup(dir, name, n, &node);
+    enum st st = fs_entry(dir, name, n, &node);
     if (st == ST_OK && !fsn(node))
         st = ST_NOMEM;
     if (st == ST_OK)

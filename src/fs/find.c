@@ -106,7 +106,7 @@ static bool see_entry(void *arg, const struct st_dirent *e)
     struct st_node *dir = f->o->node;
     if (matches(f, e->name, e->nname)) {
         _cleanup_node_ struct st_node *node = NULL;
-        if (dir->store->ops->lookup(dir, e->name, e->nname, &node) == ST_OK &&
+        if (fs_entry(dir, e->name, e->nname, &node) == ST_OK &&
             !give_entry(f, dir, node, e->name, e->nname))
             return false;
     }

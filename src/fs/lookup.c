@@ -11,7 +11,7 @@ static enum st find(struct st_node *dir, const char *name, size_t n, struct st_n
     if (n == 2 && name[0] == '.' && name[1] == '.')
         return dir->store->ops->parent(dir, ret);
     enum st st = fs_name_check(name, n);
-    return st != ST_OK ? st : dir->store->ops->lookup(dir, name, n, ret);
+    return st != ST_OK ? st : fs_entry(dir, name, n, ret);
 }
 
 enum st fs_lookup(struct fs_req *q, struct st_node *dir, const char *name, size_t n, struct st_node **ret,

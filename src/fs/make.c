@@ -105,6 +105,22 @@ static enum st finish(const struct make *k)
     return set ? k->node->store->ops->setattr(k->node, set, &a) : ST_OK;
 }
 
+static enum st make(struct make *k, const struct st_attr *a)
+{
+    const struct store_ops *ops = k->dir->store->ops;
+    fsn_making_begin(k->dir);
+    enum st st = ops->make(k->dir, k->name, k->n, a, k->m->target, &k->node);
+    if (st == ST_OK) {
+        st = finish(k);
+        if (st == ST_OK)
+            st = ops->getattr(k->node, &k->attr);
+        if (st != ST_OK)
+            ops->unlink(k->dir, k->name, k->n, k->node, a->type == ST_DIR ? ST_UNLINK_DIR : 0);
+    }
+    fsn_making_end(k->dir);
+    return st;
+}
+
 static enum st act_locked(struct fs_req *q, struct make *k)
 {
     const struct store_ops *ops = k->dir->store->ops;
@@ -115,16 +131,9 @@ static enum st act_locked(struct fs_req *q, struct make *k)
     fs_wcc_known(k->dir_wcc, &before);
     k->dir_attr = before;
     a = initial(q, k);
-    st = ops->make(k->dir, k->name, k->n, &a, k->m->target, &k->node);
-    if (st == ST_OK) {
-        st = finish(k);
-        if (st == ST_OK)
-            st = ops->getattr(k->node, &k->attr);
-        if (st == ST_OK)
-            fs_casemap_changed(k->dir, &before.ctime, NULL, 0, k->name, k->n);
-        else
-            ops->unlink(k->dir, k->name, k->n, k->node, a.type == ST_DIR ? ST_UNLINK_DIR : 0);
-    }
+    st = make(k, &a);
+    if (st == ST_OK)
+        fs_casemap_changed(k->dir, &before.ctime, NULL, 0, k->name, k->n);
     if (ops->getattr(k->dir, &a) == ST_OK) {
         fs_wcc_post(k->dir_wcc, &a);
         fsn_carry(k->dir, &before.ctime, &a.ctime);

@@ -80,6 +80,16 @@ void fsn_unlock_all(struct st_node *const *nodes, size_t n)
         pthread_mutex_unlock(&fsn_there(sorted[count])->lock);
 }
 
+void fsn_making_begin(struct st_node *dir)
+{
+    atomic_store(&fsn_there(dir)->making, true);
+}
+
+void fsn_making_end(struct st_node *dir)
+{
+    atomic_store(&fsn_there(dir)->making, false);
+}
+
 void fsn_carry(struct st_node *n, const struct timespec *before, const struct timespec *after)
 {
     struct fsn *f = __atomic_load_n(&n->fs, __ATOMIC_ACQUIRE);

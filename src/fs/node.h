@@ -31,6 +31,7 @@ struct fsn {
     struct co_key parent;
     uint8_t deleter[16]; /* the parent lease key of who last marked a name of it for deletion; under `lock` */
     /* Directories. */
+    _Atomic bool making;          /* an entry is on its way that is not yet what it will be */
     _Atomic uint32_t moves;       /* names moved, or deleted through opens: opening looks whether its own was one */
     struct fs_casemap *casemap;   /* casemap.c */
     struct fs_watchers *watchers; /* notify.c */
@@ -39,6 +40,10 @@ struct fsn *fsn(struct st_node *n); /* NULL only when out of memory */
 void fsn_free(struct st_node *n);   /* store->fs_fini */
 void fsn_lock_all(struct st_node *const *nodes, size_t n);   /* duplicates and NULLs are fine; n <= 4 */
 void fsn_unlock_all(struct st_node *const *nodes, size_t n);
+/* With the lock of a directory that an entry is made in. A store makes an object in steps (it exists, it has its owner,
+ * it has its descriptor); whoever looks its name up between the two calls (fs_entry) waits for the lock. */
+void fsn_making_begin(struct st_node *dir);
+void fsn_making_end(struct st_node *dir);
 /* We changed the object under its lock, and no extended attribute: what was cached as of ctime `before` stays valid. */
 void fsn_carry(struct st_node *n, const struct timespec *before, const struct timespec *after);
 static inline bool timespec_same(const struct timespec *a, const struct timespec *b)
@@ -80,6 +85,8 @@ static inline bool fs_names_move(const struct fs_req *q, const struct st_node *d
 enum st fs_name_check(const char *name, size_t n);  /* for new names and victims: "." and ".." are ST_INVAL */
 /* n is a directory, with its attributes; fsn(n) is there. */
 enum st fs_dir_resolve(struct st_node *dir, struct st_attr *ret);
+/* The object that an entry names, complete; before the gate only, as it may wait for who makes it. New reference. */
+enum st fs_entry(struct st_node *dir, const char *name, size_t n, struct st_node **ret);
 /* The name in dir with its attributes; ST_NOENT. */
 enum st fs_name_resolve(struct st_node *dir, const char *name, size_t n, struct st_node **ret,
                         struct st_attr *ret_attr);

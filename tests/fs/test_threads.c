@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define THREADS 4
 #define ROUNDS 3000
@@ -146,9 +147,74 @@ static void together(void **state)
     st_unref(x), st_unref(y);
 }
 
+/* Who sees a new directory sees it with its owner, though a store makes it in steps. */
+#define BIRTHS 500
+#define OWNER (geteuid() ? geteuid() : 1000) /* who the store can make an owner */
+
+static void *bear(void *arg)
+{
+    struct actor *a = arg;
+    struct fs_make m = {.a = {.type = ST_DIR, .mode = 0700}, .set = ST_SET_MODE};
+    for (unsigned i = 0; i < BIRTHS; i++) {
+        char name[16];
+        struct st_node *n = NULL;
+        snprintf(name, sizeof name, "b%u", i);
+        if (DO(a, fs_make(&a->c.q, a->dirs[0], name, strlen(name), &m, &n, NULL, NULL)) == ST_OK)
+            a->done[0]++;
+        st_unref(n);
+    }
+    return NULL;
+}
+
+/* Looks each name up from before it is there. */
+static void *behold(void *arg)
+{
+    struct actor *a = arg;
+    for (unsigned i = 0; i < BIRTHS; i++) {
+        char name[16];
+        struct st_node *n = NULL;
+        struct st_attr at;
+        enum st st;
+        snprintf(name, sizeof name, "b%u", i);
+        while ((st = DO(a, fs_lookup(&a->c.q, a->dirs[0], name, strlen(name), &n, &at))) == ST_NOENT)
+            sched_yield();
+        if (st != ST_OK || at.uid != OWNER || at.mode != 0700)
+            a->bad++;
+        st_unref(n);
+    }
+    return NULL;
+}
+
+static void whole_at_first_sight(void **state)
+{
+    static void *(*const acts[2])(void *) = {bear, behold};
+    static struct actor actors[2];
+    struct caller c;
+    caller_init(&c, &w, 0, 0);
+    struct st_node *dir = mk(&c, w.root, "births", ST_DIR, 0777);
+    for (unsigned i = 0; i < 2; i++) {
+        struct actor *a = &actors[i];
+        memset(a, 0, sizeof *a);
+        caller_init(&a->c, &w, OWNER, OWNER);
+        a->c.q.ticket.wake = woken;
+        a->dirs[0] = dir;
+        assert_int_equal(pthread_create(&a->thread, NULL, acts[i], a), 0);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(actors[i].thread, NULL);
+        caller_done(&actors[i].c);
+    }
+    assert_int_equal(actors[0].done[0], BIRTHS);
+    assert_int_equal(actors[1].bad, 0);
+    caller_done(&c);
+    st_unref(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"together mem", together, setup, teardown, "mem"}, {"together dir", together, setup, teardown, "dir"}};
+        {"together mem", together, setup, teardown, "mem"}, {"together dir", together, setup, teardown, "dir"},
+        {"whole mem", whole_at_first_sight, setup, teardown, "mem"},
+        {"whole dir", whole_at_first_sight, setup, teardown, "dir"}};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
