@@ -199,7 +199,7 @@ static void on_break(struct smb_server *srv, const struct co_event *ev, struct f
     } else if (o) {
         pthread_mutex_lock(&o->lock);
         o->break_key = ev->key;
-        o->breaking = true;
+        o->breaking = ev->ack;
         o->oplock_level = ev->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE;
         pthread_mutex_unlock(&o->lock);
     }

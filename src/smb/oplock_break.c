@@ -33,11 +33,13 @@ static uint32_t ack_oplock(struct smb_req *r)
     uint32_t lease = level == SMB2_OPLOCK_LEVEL_LEASE ? STATUS_INVALID_PARAMETER : 0;
     pthread_mutex_lock(&o->lock);
     struct co_key key = o->breaking ? o->break_key : fs_node_key(o->fso->node);
-    bool none = o->oplock_level == SMB2_OPLOCK_LEVEL_NONE || o->oplock_level == SMB2_OPLOCK_LEVEL_II;
+    bool lost = !o->breaking && o->oplock_level == SMB2_OPLOCK_LEVEL_NONE; /* unasked: level II's end */
+    bool lower = level == SMB2_OPLOCK_LEVEL_NONE ||
+                 (level == SMB2_OPLOCK_LEVEL_II && o->oplock_level != SMB2_OPLOCK_LEVEL_II);
     pthread_mutex_unlock(&o->lock);
     enum st st = fs_lease_ack(r->conn->srv->fs, &key, &o->fso->party, CO_OPLOCK, keep);
     if (st == ST_NO_BREAK || st == ST_NOENT)
-        return lease ? lease : none ? STATUS_INVALID_OPLOCK_PROTOCOL : STATUS_INVALID_DEVICE_STATE;
+        return lease ? lease : lower && !lost ? STATUS_INVALID_DEVICE_STATE : STATUS_INVALID_OPLOCK_PROTOCOL;
     pthread_mutex_lock(&o->lock);
     o->breaking = false;
     o->oplock_level = st == ST_OK ? level : SMB2_OPLOCK_LEVEL_NONE;
