@@ -77,7 +77,7 @@ enum {
     CO_WAIT = 1 << 1,       /* CO_LOCK: may queue behind other locks; without it only lease breaks are waited for */
     CO_RECLAIM = 1 << 2,    /* CO_LOCK, CO_OPEN; co_lease(): held before the restart, so grace does not keep it back */
     CO_ADVISORY = 1 << 3,   /* CO_READ/WRITE/RESIZE: POSIX-flavour ranges and shares do not bind it (NFSv3 I/O) */
-    CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes; both 0: everything */
+    CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes */
     CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN that looks at attributes at most: breaks nothing, nobody's rights shrink */
     CO_CONTROL = 1 << 11,   /* with CO_ATTR_ONLY: the security descriptor too, which oplocks (not leases) give way to */
     CO_ZERO_LEN = 1 << 6,   /* CO_LOCK: Windows zero-length range at first (last is ignored) */
@@ -91,7 +91,7 @@ struct co_ask {
     struct co_key key;
     enum co_op op;
     uint32_t flags;
-    uint64_t first, last;  /* inclusive; last = UINT64_MAX: to the end; first > last: no byte (I/O only) */
+    uint64_t first, last;  /* inclusive; last = UINT64_MAX: to the end; first > last: no byte (not for locks) */
     uint8_t access, deny;  /* CO_OPEN: CO_ACC_* */
     uint64_t link;         /* CO_OPEN, CO_REMOVE, CO_RENAME, CO_DISPOSITION: which name of the file (0: any) */
     const void *tag;       /* the caller's own, valid during the call: the engine never looks at it */

@@ -300,10 +300,8 @@ static bool op_is_for(const struct op *op, const struct co_party *party, const s
         return false;
     for (size_t i = 0; i < n; i++) {
         const struct co_ask *a = &op->part[i].ask, *b = &asks[i];
-        bool whole = b->op == CO_OPEN && b->flags & CO_OVERWRITE && !b->first && !b->last;
         if (!key_same(&a->key, &b->key) || a->op != b->op || a->flags != b->flags || a->access != b->access ||
-            a->deny != b->deny || a->link != b->link || a->first != b->first ||
-            a->last != (whole ? UINT64_MAX : b->last))
+            a->deny != b->deny || a->link != b->link || a->first != b->first || a->last != b->last)
             return false;
     }
     return true;

@@ -42,8 +42,6 @@ struct op *op_new(struct co *co, struct co_ticket *t, const struct co_party *par
         p->ask = asks[i];
         list_init(&p->link);
         op->n++;
-        if (asks[i].op == CO_OPEN && asks[i].flags & CO_OVERWRITE && !asks[i].first && !asks[i].last)
-            p->ask.last = UINT64_MAX; /* all of it vanishes */
     }
     return op;
 }

@@ -43,6 +43,13 @@ struct co_ask fs_ask_io(struct st_node *n, const struct fs_open *o, enum co_op o
     return ask;
 }
 
+void fs_ask_bytes(struct co_ask *ask, uint64_t from, uint64_t to)
+{
+    bool any = from < to;
+    ask->first = any ? from : 1;
+    ask->last = any ? to - 1 : 0;
+}
+
 /* --- Injected ST_AGAIN. */
 static uint32_t dice(void)
 {

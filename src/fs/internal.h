@@ -51,6 +51,7 @@ void fs_leave(struct fs_req *q);
 void fs_hint(struct fs_req *q, struct co_ask ask); /* only tells the engine; for asks that never wait */
 struct co_ask fs_ask(struct st_node *n, enum co_op op);
 struct co_ask fs_ask_io(struct st_node *n, const struct fs_open *o, enum co_op op, uint64_t first, uint64_t last);
+void fs_ask_bytes(struct co_ask *ask, uint64_t from, uint64_t to); /* is about the bytes [from, to): may be none */
 static inline struct co_out fs_out(void) /* zeroing the events inside would cost more than most calls */
 {
     struct co_out out;

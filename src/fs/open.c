@@ -35,10 +35,13 @@ struct co_ask open_ask(const struct opening *x, struct st_node *n)
     bool overwrites = open_truncates(x->a) && x->action != FS_CREATED;
     if (ask.access || overwrites)
         ask.deny = denied(x->a->share);
-    if (overwrites)
+    if (overwrites) {
         ask.flags |= CO_OVERWRITE;
-    else if (!(x->granted & ~(uint32_t)STAT_ACCESS))
+        if (!x->stream)
+            fs_ask_bytes(&ask, 0, x->attr.size);
+    } else if (!(x->granted & ~(uint32_t)STAT_ACCESS)) {
         ask.flags |= CO_ATTR_ONLY | (x->granted & FS_READ_CONTROL ? CO_CONTROL : 0);
+    }
     return ask;
 }
 
@@ -176,6 +179,14 @@ static bool has_moved(const struct opening *x)
     return p->dir && atomic_load(&fsn(p->dir)->moves) != p->moves && !fs_still_named(p->dir, p->name, p->n, p->node);
 }
 
+/* With the node's lock: an open that overwrites asks for all bytes that there are. */
+static bool has_grown(const struct opening *x)
+{
+    struct st_attr now;
+    struct st_node *n = x->path.node;
+    return open_truncates(x->a) && n->store->ops->getattr(n, &now) == ST_OK && now.size > x->attr.size;
+}
+
 static size_t asks_of(struct opening *x, struct co_ask asks[3])
 {
     struct st_node *n = x->path.node;
@@ -211,7 +222,7 @@ static enum st open_existing(struct opening *x, bool *ret_raced)
     /* The gate is passed with the object's lock, which moves of its name take: the engine and the table of opens know
      * the open by the same name from its first moment on. */
     fsn_lock_all(&n, 1);
-    *ret_raced = has_moved(x);
+    *ret_raced = has_moved(x) || has_grown(x);
     st = *ret_raced ? ST_OK : fs_gate(x->q, asks, asks_of(x, asks));
     if (*ret_raced || st != ST_OK) {
         fsn_unlock_all(&n, 1);

@@ -91,8 +91,10 @@ static enum st gate(struct fs_req *q, const struct change *c)
     if (c->resizes) {
         uint64_t from = MIN(c->pre.size, new_size(c)), to = MAX(c->pre.size, new_size(c));
         bool all = c->wide || (c->o && c->o->stream);
-        asks[n++] = all ? fs_ask_io(c->n, c->o, CO_RESIZE, 0, UINT64_MAX)
-                        : fs_ask_io(c->n, c->o, CO_RESIZE, from, to > from ? to - 1 : to);
+        asks[n] = fs_ask_io(c->n, c->o, CO_RESIZE, 0, UINT64_MAX);
+        if (!all)
+            fs_ask_bytes(&asks[n], from, to);
+        n++;
     }
     if (!n || c->sa->set & ~(uint32_t)(ST_SET_SIZE | FS_SET_ALLOC))
         asks[n++] = fs_ask(c->n, CO_SETATTR);

@@ -30,7 +30,7 @@ static const struct row rows[] = {
     {"write", {.op = CO_WRITE, .last = 9}, .cell = WRITE_CELLS},
     {"write by an open", {.op = CO_WRITE, .last = 9}, .windows = true, .cell = WRITE_CELLS},
     {"resize", {.op = CO_RESIZE, .last = 9}, .cell = WRITE_CELLS},
-    {"overwrite", {.op = CO_OPEN, .flags = CO_OVERWRITE | CO_NO_HOLD}, .cell = WRITE_CELLS},
+    {"overwrite", {.op = CO_OPEN, .flags = CO_OVERWRITE | CO_NO_HOLD, .last = 9}, .cell = WRITE_CELLS},
     {"overwrite, windows", {.op = CO_OPEN, .flags = CO_OVERWRITE, .access = ALL}, .windows = true, .cell = WRITE_CELLS},
     {"open", {.op = CO_OPEN, .access = CO_ACC_READ}, .windows = true, .cell = READ_CELLS},
     {"share", {.op = CO_OPEN, .access = CO_ACC_READ}, .cell = READ_CELLS},

@@ -176,11 +176,38 @@ static void locks(void **state)
     closed(two);
 }
 
+/* An NFS client's range refuses an open that would cut it off, and only that one. */
+static void overwriting_meets_ranges(void **state)
+{
+    struct caller nlm;
+    caller_init(&nlm, &w, 1000, 100);
+    nlm.party.label = CO_LABEL_NLM;
+    nlm.party.client = 9;
+    struct fs_open *o = opened("a", FS_WRITE_DATA, FS_CREATE, 0);
+    struct fs_range end = {.first = 1, .last = 9};
+    struct fs_open_args over = {.base = w.root, .path = "a", .npath = 1, .access = FS_WRITE_DATA, .share = 7,
+                                .disposition = FS_OVERWRITE};
+    struct fs_open_result r = {0};
+    assert_st(RUN(&nlm, fs_lock(&nlm.q, o->node, NULL, &end, 1, false, false)), ST_OK);
+    closed(opened("a", FS_WRITE_DATA, FS_OVERWRITE, 0)); /* nothing there */
+    assert_st(RUN(&ann, fs_write(&ann.q, o->node, o, 0, "x", 1, FS_UNSTABLE, NULL)), ST_OK);
+    closed(opened("a", FS_WRITE_DATA, FS_OVERWRITE, 0));
+    assert_st(RUN(&nlm, fs_write(&nlm.q, o->node, NULL, 0, "xx", 2, FS_UNSTABLE, NULL)), ST_OK);
+    ann.party.open = ++opens;
+    assert_st(RUN(&ann, fs_open(&ann.q, &over, &r)), ST_LOCK_CONFLICT);
+    assert_int_equal(attr_of(o->node).size, 2);
+    fs_client_gone(w.fs, 9);
+    closed(opened("a", FS_WRITE_DATA, FS_OVERWRITE, 0));
+    assert_int_equal(attr_of(o->node).size, 0);
+    closed(o);
+    caller_done(&nlm);
+}
+
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
 int main(void)
 {
     const struct CMUnitTest tests[] = {BOTH(granted_access_counts), BOTH(windows_attributes), BOTH(renames),
-                                       BOTH(links), BOTH(locks)};
+                                       BOTH(links), BOTH(locks), BOTH(overwriting_meets_ranges)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
