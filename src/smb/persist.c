@@ -248,7 +248,8 @@ static bool restore(struct smb_server *srv, const struct record *e)
         bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
         o->client = smb_client_id(o->client_guid);
         o->persistent_id = e->id;
-        o->durable = o->persistent = true;
+        o->durable = true;
+        o->persistent = true;
         x.a.lease_kind = leased ? CO_LEASE : CO_OPLOCK;
         x.party.label = CO_LABEL_SMB;
         x.party.flavour = CO_WINDOWS;
