@@ -62,6 +62,8 @@ unsigned opens_of(const struct file *f, uint64_t name);
 /* Begins, or extends, the break that leaves at most `keep`. False: the lease is gone (its opens were voided). */
 bool lease_break(struct co *co, struct lease *l, uint8_t keep, const struct co_party *by, uint64_t now,
                  struct co_out *out);
+/* Appends the break `ev`, which says from, to, epoch and ack, of this lease. */
+bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out);
 void lease_revoke(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 void lease_left(struct co *co, struct lease *l, uint64_t now); /* an open has left it: freed with the last */
 void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
@@ -85,7 +87,7 @@ struct eval {
 };
 enum st eval_modes(struct eval *e, struct part *p);  /* grace, delete-pending, share modes */
 enum st eval_leases(struct eval *e, struct part *p);
-enum st eval_directories(struct eval *e, struct part *p); /* leases that an entry's change takes: never waited for */
+enum st eval_directories(struct eval *e, struct part *p); /* leases that an entry's change takes: answers are not waited for */
 enum st eval_ranges(struct eval *e, struct part *p); /* byte ranges, queue, operations under way */
 /* The first held range that excludes the lock, for which fn says true (fn = NULL: any). */
 struct range *eval_lock_conflict(const struct file *f, const struct co_party *party, const struct co_ask *ask,

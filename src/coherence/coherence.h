@@ -119,7 +119,8 @@ struct co_hold {
     uint64_t behind; /* waiter: id of what it waits for, 0: of nothing that is held */
 };
 
-/* CO_TELL_FILES: directories' caches are told while it goes on. */
+/* Whom an operation waits for who loses a right by it, acknowledged or not: until they have been told (co_told()), so that
+ * nobody learns of a change before its holder. CO_TELL_FILES: directories' caches are told while it goes on. */
 enum co_tell { CO_TELL_NOBODY, CO_TELL_FILES, CO_TELL_ALL };
 
 /* A place in the queues. Embedded in the request; zero-initialise, set wake; keep until co_leave() or co_cancel(). */
@@ -127,8 +128,7 @@ struct co_ticket {
     void (*wake)(struct co_ticket *); /* see above: stores and pushes, nothing else */
     struct co_hold blocker;           /* why the last co_enter() did not say ST_OK */
     uint64_t queued_at;               /* time of the first ST_AGAIN, 0 = never waited */
-    enum co_tell tell_first;          /* in: it goes when those who lose rights by it have been told of that */
-    bool telling;                     /* out: ST_AGAIN for just that: deliver the events, then ask again */
+    enum co_tell tell_first;          /* in */
     uint64_t deadline;                /* by when the wait is over, set by the engine (UINT64_MAX: a blocking lock) */
     void *eng;                        /* the engine's: entered and queued state */
 };
@@ -137,7 +137,7 @@ struct co_ticket {
 enum { CO_R = 1, CO_H = 2, CO_W = 4 };
 
 enum co_event_kind {
-    CO_EV_BREAK,  /* tell party: its lease goes from `from` to `to`; ack says whether it must answer */
+    CO_EV_BREAK,  /* tell party: its lease goes from `from` to `to`; ack says whether it must answer; then co_told() */
     CO_EV_VOID,   /* a disconnected or revoked open (party.open) must be closed by the caller */
     CO_EV_DROP,   /* policy on_break_timeout = disconnect: drop the connection of party */
     CO_EV_CONFLICT, /* for the log and the counter: party (holder) met by `by`; outcome as text */
@@ -150,6 +150,7 @@ struct co_event {
     uint8_t from, to;
     uint16_t epoch;
     bool ack;
+    uint64_t lease; /* CO_EV_BREAK: which one, for co_told() */
     const char *what;    /* CO_EV_CONFLICT, static: "lease", "range", "share", "delete", "waiter" */
     const char *outcome; /* "granted", "revoked", "denied" */
     uint64_t waited; /* ns */
@@ -222,6 +223,8 @@ uint8_t co_lease(struct co *co, const struct co_key *key, const struct co_party 
 /* Acknowledgement: ST_OK, or ST_BAD_ACK (bits not allowed), ST_NO_BREAK (not breaking), ST_NOENT (no such lease). */
 enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                uint8_t keep, uint64_t now, struct co_out *out);
+/* The notification of this break cannot be overtaken any more, or there is nobody left to tell: once per CO_EV_BREAK. */
+void co_told(struct co *co, const struct co_key *key, uint64_t lease, uint64_t now);
 /* Delete-pending of a link of the file; set only between enter(CO_DISPOSITION) and leave. */
 void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool on, uint64_t now, struct co_out *out);
 bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link);

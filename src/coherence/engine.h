@@ -85,14 +85,16 @@ struct share {
 };
 
 /* A caching right, separate from its opens. `granted` is what the holder may do at this moment. While `breaking` it
- * has been asked to go down to `to`; `floor` (within `to`) is what those who wait need, reached by further breaks. */
+ * has been asked to go down to `to`; `floor` (within `to`) is what those who wait need, reached by further breaks. What
+ * `untold` notifications have not said yet the holder still believes to have: `believed`. */
 struct lease {
     struct list link;       /* file->leases */
     struct file *file;
     struct list shares;     /* opens that stand under it */
     struct co_party party;
     enum co_lease_kind kind;
-    uint8_t granted, to, floor;
+    uint8_t granted, to, floor, believed;
+    uint32_t untold;
     bool breaking;
     bool cascade;           /* in a second or later step of one break: whoever needs the floor waits for it */
     uint16_t epoch;
@@ -143,7 +145,6 @@ struct op {
     struct co_ticket *ticket;
     struct co_party party;
     bool entered;
-    bool told;                     /* those who lose rights by it have been told */
     _Atomic uint64_t blocked;      /* bit per part that cannot go yet; 0 in the queue = has been woken */
     _Atomic bool revoked;          /* a lease that it waited for was revoked at the deadline */
     _Atomic bool voided;           /* its client is gone */

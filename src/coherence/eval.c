@@ -149,6 +149,18 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
     return rule_waits(&e->co->policy, &p->ask, r, lost);
 }
 
+/* The holder may still act on what the operation takes: the notification is not on its way, or (a break to something else
+ * is under way) can only be sent when that one is over. It waits for that, whether the break is its own or was begun by
+ * somebody else. */
+static bool lease_untold(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
+{
+    enum co_tell tell = e->op->ticket->tell_first;
+    uint8_t believed = (l->breaking ? l->to : 0) | (l->untold ? l->believed : 0);
+    if (!believed || lease_own(l, &e->op->party) || e->expired || tell == CO_TELL_NOBODY || (r->child && tell == CO_TELL_FILES) || p->ask.flags & CO_FORCE)
+        return false;
+    return rule_keep(r, l->kind, believed) != believed;
+}
+
 /* Begins what must begin. False: the lease went away with its opens. */
 static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, struct lease *l)
 {
@@ -174,15 +186,17 @@ static enum st leases_against(struct eval *e, struct part *p, const struct rule 
         return ST_OK;
     list_each(l, &p->file->leases, link) {
         uint8_t keep = rule_keep_of(r, l);
-        bool untouched = keep == l->granted && !(l->cascade && r->whole);
-        if (untouched || lease_exempt(e, r, l) || e->now < l->since + r->min_age)
+        bool takes = keep != l->granted || (l->cascade && r->whole);
+        if (lease_exempt(e, r, l) || e->now < l->since + r->min_age)
             continue;
-        if (looking(e))
+        if (takes && looking(e))
             e->begun |= !l->breaking || (l->floor & ~keep);
-        else if (!lease_begin(e, p, r, l))
+        else if (takes && !lease_begin(e, p, r, l))
             continue;
-        if (lease_blocks(e, p, r, l))
+        if (takes && lease_blocks(e, p, r, l))
             st = wait_for(e, WHY_LEASE, hold_of_lease(l));
+        else if (st == ST_OK && lease_untold(e, p, r, l))
+            st = wait_for(e, WHY_LEASE, (struct co_hold){.kind = CO_KIND_NONE, .key = p->file->key});
     }
     return st;
 }

@@ -61,7 +61,6 @@ struct gate {
     struct op *op;
     uint64_t blocked; /* bit per part */
     uint8_t whys;
-    size_t told_to;   /* events before this one are about files, the others about directories */
     bool all;         /* all shards are held */
     bool need_all;    /* they have to be, to look for a circle */
 };
@@ -157,7 +156,6 @@ static enum st gate_decide(struct gate *g)
     for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
         if (s >= 2 && g->blocked)
             break; /* ranges are decided when the caches are gone; directories lose theirs when all else is settled */
-        g->told_to = g->e.out->n;
         for (unsigned i = 0; i < op->n; i++) {
             if (g->blocked & 1ull << i)
                 continue; /* share modes come before caching */
@@ -240,34 +238,11 @@ static void op_forget(struct co *co, struct op *op, uint64_t now)
     op_free(co, op, now);
 }
 
-static bool gate_must_tell(const struct gate *g, size_t from)
-{
-    const struct co_out *out = g->e.out;
-    size_t to = g->t->tell_first == CO_TELL_ALL ? out->n : g->t->tell_first == CO_TELL_FILES ? g->told_to : from;
-    for (size_t i = from; i < to; i++)
-        if (out->ev[i].kind == CO_EV_BREAK)
-            return true;
-    return false;
-}
-
-/* It comes back when they are told: to the place in the queues that it has now, like one that has been woken. */
-static void gate_tell(struct gate *g)
-{
-    struct op *op = g->op;
-    g->t->telling = op->told = true;
-    if (!g->t->queued_at)
-        g->t->queued_at = g->e.now;
-    if (list_empty(&op->part[0].link))
-        op_enqueue(g->e.co, op);
-    atomic_store(&op->blocked, 0);
-}
-
 static enum st gate_run(struct gate *g)
 {
     struct co *co = g->e.co;
     struct op *op = g->op;
     enum st st = ST_CANCELLED;
-    size_t before = g->e.out->n;
     g->e.expired = op->lease_since && g->e.now >= op->lease_since + co->policy.lease_break_timeout + CO_NSEC_SLACK;
     if (!atomic_load(&op->voided))
         st = gate_decide(g);
@@ -275,10 +250,6 @@ static enum st gate_run(struct gate *g)
         st = gate_wait(g);
     if (st == ST_AGAIN)
         return st;
-    if (st == ST_OK && !op->told && gate_must_tell(g, before)) {
-        gate_tell(g);
-        return ST_AGAIN;
-    }
     if (st == ST_OK)
         st = gate_go(g);
     if (st == ST_OK)
@@ -329,20 +300,18 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
 {
     struct co_hold met = {0};
     uint64_t lease_since = 0;
-    bool revoked = false, voided = false, told = false;
+    bool revoked = false, voided = false;
     if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
         met = old->met;
         lease_since = old->lease_since;
         revoked = atomic_load(&old->revoked);
         voided = atomic_load(&old->voided);
-        told = old->told;
         op_forget(co, old, now);
     }
     struct op *op = op_new(co, t, party, asks, n, now);
     if (op) {
         op->met = met;
         op->lease_since = lease_since;
-        op->told = told;
         atomic_store(&op->revoked, revoked);
         atomic_store(&op->voided, voided);
     }
@@ -377,7 +346,6 @@ static enum st enter_recorded(struct co *co, struct co_ticket *t, const struct c
 enum st co_enter(struct co *co, struct co_ticket *t, const struct co_party *party, const struct co_ask *asks, size_t n,
                  uint64_t now, struct co_out *out)
 {
-    t->telling = false;
     if (likely(n == 1 && !t->eng && (unsigned)asks->op < CO_OP_MAX) &&
         count_enter(co, t, asks, file_hash(co, &asks->key), now))
         return ST_OK;

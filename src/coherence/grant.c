@@ -86,14 +86,15 @@ static uint8_t beside_leases(const struct grant *g, const struct lease *own, uin
 {
     const struct lease *l;
     list_each(l, &g->f->leases, link) {
-        if (l == own || !l->granted)
+        uint8_t held = l->granted | (l->untold ? l->believed : 0);
+        if (l == own || !held)
             continue;
-        if (l->granted & CO_W)
+        if (held & CO_W)
             return 0;
         bits &= ~CO_W;
         if (l->kind == CO_OPLOCK && g->probe.kind != CO_OPLOCK)
             bits &= ~CO_H;
-        if (l->kind == CO_LEASE && l->granted & CO_H && g->probe.kind == CO_OPLOCK)
+        if (l->kind == CO_LEASE && held & CO_H && g->probe.kind == CO_OPLOCK)
             return 0;
     }
     return rule_valid(g->probe.kind, bits);

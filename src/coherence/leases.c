@@ -84,6 +84,31 @@ static bool lease_lower_orphan(struct co *co, struct lease *l, uint8_t to, uint6
     return false;
 }
 
+bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out)
+{
+    ev->kind = CO_EV_BREAK;
+    ev->key = l->file->key;
+    ev->party = l->party;
+    ev->lease_kind = l->kind;
+    ev->lease = l->seq;
+    if (!out_push(out, ev))
+        return false;
+    l->believed = l->untold++ ? l->believed | ev->from : ev->from;
+    return true;
+}
+
+void co_told(struct co *co, const struct co_key *key, uint64_t lease, uint64_t now)
+{
+    struct shard *sh;
+    struct lease *l;
+    struct file *f = file_lock(co, key, &sh);
+    if (f)
+        list_each(l, &f->leases, link)
+            if (l->seq == lease && l->untold && !--l->untold)
+                queue_wake(co, f, WHY_LEASE, NULL, now);
+    pthread_mutex_unlock(&sh->mu);
+}
+
 /* One step down to `to`, told to the holder. False: the lease is gone. */
 static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now, struct co_out *out)
 {
@@ -91,9 +116,8 @@ static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now,
     if (lease_disconnected(l, &persistent) && !persistent)
         return lease_lower_orphan(co, l, to, now, out);
     l->epoch += !l->cascade; /* all steps of a cascade are one change, as Windows counts */
-    struct co_event ev = {.kind = CO_EV_BREAK, .key = l->file->key, .party = l->party, .lease_kind = l->kind,
-                          .from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
-    if (!out_push(out, &ev)) {
+    struct co_event ev = {.from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
+    if (!lease_tell(l, &ev, out)) {
         lease_revoke(co, l, now, out);
         return true;
     }

@@ -135,6 +135,8 @@ static bool part_blocked(struct co *co, struct part *p, uint64_t now)
         st = eval_leases(&e, p);
     if (st == ST_OK && !e.begun)
         st = eval_ranges(&e, p);
+    if (st == ST_OK && !e.begun)
+        st = eval_directories(&e, p);
     if (st != ST_AGAIN || e.begun)
         return false;
     part_waits_for(p, e.why, e.why_op);

@@ -9,10 +9,9 @@ static bool revoke_lease(struct co *co, struct file *f, uint64_t id, uint64_t no
     list_each(l, &f->leases, link) {
         if (!l->granted || hold_of_lease(l).id != id)
             continue;
-        struct co_event ev = {.kind = CO_EV_BREAK, .key = f->key, .party = l->party, .lease_kind = l->kind,
-                              .from = l->granted, .epoch = (uint16_t)(l->epoch + 1)};
+        struct co_event ev = {.from = l->granted, .epoch = (uint16_t)(l->epoch + 1)};
+        (void)lease_tell(l, &ev, out);
         lease_revoke(co, l, now, out);
-        (void)out_push(out, &ev);
         return true;
     }
     return false;

@@ -91,7 +91,7 @@ bool fs_export_admit(const struct fs_share *s, const struct sockaddr_storage *pe
 uint64_t fs_boot_verifier(const struct fs *fs); /* differs after each restart: NFS write verifier */
 
 /* --- What front ends register to be told (called without locks, on any thread; must only queue). */
-struct fs_told; /* an operation that goes on when what it changed for others is on its way to them */
+struct fs_told; /* a break: those who cause it, or meet it, go on when its notification is on its way to the holder */
 struct fs_told *fs_told_later(struct fs_told *t); /* in event(): told when fs_told_done() is called. NULL is fine */
 void fs_told_done(struct fs_told *t);             /* once, any thread */
 struct fs_sink {
@@ -114,7 +114,6 @@ struct fs_req {
     bool posix;        /* the caller knows UNIX semantics (NFS): owner override, no DOS read-only deny */
     struct co_ticket ticket; /* fs's */
     bool injected;           /* fs's: gate.c */
-    struct fs_told *told;    /* fs's: told.c */
     uint64_t seen_mutations, seen_gates; /* fs's: gate.c */
     struct fs_open *notify;  /* fs's: waits for changes below this open (notify.c) */
     struct list notify_link;

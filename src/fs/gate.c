@@ -85,7 +85,7 @@ static bool inject(struct fs_req *q)
 }
 
 /* --- The gate. */
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, struct fs_told *told);
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n);
 
 static void settle_flags(const struct co_party *party, struct co_ask *asks, size_t n)
 {
@@ -94,21 +94,14 @@ static void settle_flags(const struct co_party *party, struct co_ask *asks, size
             asks[i].flags |= party->flavour == CO_POSIX ? CO_ADVISORY : CO_DENY_NOWAIT;
 }
 
-/* Asks until nobody is left who must be told first. Among SMB's own clients a directory's cache follows the change, as it
- * does with Windows. */
+/* Among SMB's own clients a directory's cache follows the change, as it does with Windows. */
 static enum st enter(struct fs_req *q, const struct co_party *party, const struct co_ask *asks, size_t n)
 {
-    struct co_ticket *t = &q->ticket;
-    told_forget(q);
-    t->tell_first = !q->job ? CO_TELL_NOBODY : q->posix ? CO_TELL_ALL : CO_TELL_FILES;
-    for (;;) {
-        struct co_out out = fs_out();
-        enum st st = co_enter(q->fs->co, t, party, asks, n, clock_now(), &out);
-        struct fs_told *told = t->telling ? told_new() : NULL;
-        deliver(q->fs, &out, asks, n, told);
-        if (likely(!t->telling) || told_wait(q, told))
-            return st;
-    }
+    struct co_out out = fs_out();
+    q->ticket.tell_first = !q->job ? CO_TELL_NOBODY : q->posix ? CO_TELL_ALL : CO_TELL_FILES;
+    enum st st = co_enter(q->fs->co, &q->ticket, party, asks, n, clock_now(), &out);
+    deliver(q->fs, &out, asks, n);
+    return st;
 }
 
 enum st fs_gate(struct fs_req *q, struct co_ask *asks, size_t n)
@@ -186,7 +179,7 @@ static void log_conflict(struct fs *fs, const struct co_event *ev, const struct 
            (unsigned long long)(ev->waited / NSEC_PER_MSEC), ev->outcome ? ev->outcome : "other");
 }
 
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, struct fs_told *told)
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n)
 {
     if (likely(!out->n))
         return co_out_done(out);
@@ -199,16 +192,18 @@ static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks
         }
         if (ev->kind == CO_EV_BREAK && ev->ack)
             fs_count_break(fs, ev);
+        struct fs_told *told = ev->kind == CO_EV_BREAK ? told_new(fs, ev) : NULL;
         const struct fs_sink *sink = &fs->sinks[(unsigned)ev->party.label < CO_LABEL_MAX ? ev->party.label : 0];
         if (sink->event)
             sink->event(sink->arg, ev, told);
+        fs_told_done(told);
     }
     co_out_done(out);
 }
 
 void fs_deliver(struct fs *fs, struct co_out *out)
 {
-    deliver(fs, out, NULL, 0, NULL);
+    deliver(fs, out, NULL, 0);
 }
 
 /* --- Deadlines. */

@@ -24,7 +24,6 @@ void fs_req_init(struct fs_req *q, struct fs *fs, struct job *job, struct arena 
 void fs_cancel(struct fs_req *q)
 {
     fs_notify_cancel(q);
-    told_forget(q);
     struct co_out out = fs_out();
     co_cancel(q->fs->co, &q->ticket, clock_now(), &out);
     fs_deliver(q->fs, &out);

@@ -1,76 +1,37 @@
-/* told.c - an operation that takes somebody's caching right without waiting for the answer: it acts when the notification
- * is on the holder's connection, so that nobody learns of the change before the holder is told of it. Knows nothing of
- * who tells, and how. */
+/* told.c - from a break notification being made to its being on the holder's connection: until then the engine lets nobody
+ * act on what the holder has lost. Knows nothing of who tells, and how. */
+#include "base/clock.h"
 #include "internal.h"
 
 struct fs_told {
-    pthread_mutex_t mu;
-    unsigned refs, pending;
-    struct co_ticket *ticket; /* NULL: it does not wait any more */
+    struct fs *fs;
+    struct co_key key;
+    uint64_t lease;
+    _Atomic unsigned refs;
 };
 
-static void unref(struct fs_told *t) /* locked; unlocks */
+struct fs_told *told_new(struct fs *fs, const struct co_event *ev)
 {
-    bool last = --t->refs == 0;
-    pthread_mutex_unlock(&t->mu);
-    if (!last)
-        return;
-    pthread_mutex_destroy(&t->mu);
-    free(t);
-}
-
-struct fs_told *told_new(void)
-{
-    struct fs_told *t = calloc(1, sizeof *t);
-    if (!t)
+    struct fs_told *t = malloc(sizeof *t);
+    if (!t) { /* the engine does not wait for it, rather than for ever */
+        co_told(fs->co, &ev->key, ev->lease, clock_now());
         return NULL;
-    pthread_mutex_init(&t->mu, NULL);
-    t->refs = 1;
-    return t;
-}
-
-bool told_wait(struct fs_req *q, struct fs_told *t)
-{
-    if (!t)
-        return false;
-    pthread_mutex_lock(&t->mu);
-    if (!t->pending) {
-        unref(t);
-        return false;
     }
-    t->ticket = &q->ticket;
-    q->told = t;
-    pthread_mutex_unlock(&t->mu);
-    return true;
-}
-
-void told_forget(struct fs_req *q)
-{
-    struct fs_told *t = TAKE_PTR(q->told);
-    if (likely(!t))
-        return;
-    pthread_mutex_lock(&t->mu);
-    t->ticket = NULL;
-    unref(t);
+    *t = (struct fs_told){.fs = fs, .key = ev->key, .lease = ev->lease, .refs = 1};
+    return t;
 }
 
 struct fs_told *fs_told_later(struct fs_told *t)
 {
-    if (!t)
-        return NULL;
-    pthread_mutex_lock(&t->mu);
-    t->refs++;
-    t->pending++;
-    pthread_mutex_unlock(&t->mu);
+    if (t)
+        atomic_fetch_add(&t->refs, 1);
     return t;
 }
 
 void fs_told_done(struct fs_told *t)
 {
-    if (!t)
+    if (!t || atomic_fetch_sub(&t->refs, 1) != 1)
         return;
-    pthread_mutex_lock(&t->mu);
-    if (--t->pending == 0 && t->ticket)
-        t->ticket->wake(t->ticket);
-    unref(t);
+    co_told(t->fs->co, &t->key, t->lease, clock_now());
+    free(t);
 }

@@ -69,6 +69,14 @@ void conn_unref(struct conn *c); /* any thread */
 /* Queues a block's bytes [head, head+len) (takes the reference over) and arranges the flush. The block itself is not
  * changed and may be queued elsewhere too. Loop thread only. After close it only drops the block. */
 void conn_send(struct conn *c, struct blk *b);
+/* fn is called, on the loop's thread and perhaps at once, when all that has been queued so far is with the kernel, or will
+ * never be because the connection is closed. The caller keeps *s until then. */
+struct conn_sent {
+    struct conn_sent *next;
+    uint64_t at;
+    void (*fn)(struct conn_sent *s);
+};
+void conn_when_sent(struct conn *c, struct conn_sent *s);
 void conn_finish(struct conn *c); /* loop thread; one message of this connection is answered or needs no answer */
 /* A parked request stops counting as in flight (loop thread); pair with conn_finish as usual. conn_unhold() before that
  * conn_finish() keeps the count exact when held and other requests finish side by side; without it the connection is

@@ -15,6 +15,27 @@ static inline struct conn_out *out_at(const struct conn_priv *p, uint32_t i)
     return (struct conn_out *)(void *)p->ring->data + (at < p->out_cap ? at : at - p->out_cap);
 }
 
+static void tell_sent(struct conn_priv *p)
+{
+    for (struct conn_sent *s; (s = p->unsent) && s->at <= p->sent;) {
+        p->unsent = s->next;
+        s->fn(s);
+    }
+}
+
+void conn_when_sent(struct conn *c, struct conn_sent *s)
+{
+    struct conn_priv *p = c->priv;
+    s->next = NULL;
+    s->at = p->sent + p->queued;
+    if (p->unsent)
+        p->unsent_last->next = s;
+    else
+        p->unsent = s;
+    p->unsent_last = s;
+    tell_sent(p);
+}
+
 void conn_drop_output(struct conn *c)
 {
     struct conn_priv *p = c->priv;
@@ -22,7 +43,9 @@ void conn_drop_output(struct conn *c)
         blk_put(out_at(p, i)->blk);
     blk_put(TAKE_PTR(p->ring));
     p->out_first = p->out_count = p->out_cap = 0;
+    p->sent += p->queued;
     p->queued = 0;
+    tell_sent(p);
 }
 
 static bool out_grow(struct conn_priv *p)
@@ -72,6 +95,7 @@ void conn_send(struct conn *c, struct blk *b)
 static void out_advance(struct conn_priv *p, size_t n)
 {
     p->queued -= n;
+    p->sent += n;
     while (n) {
         struct conn_out *o = out_at(p, 0);
         if (n < o->len) {
@@ -141,6 +165,7 @@ void conn_flush_run(struct task *t)
         ;
     if (c->is_closed)
         return;
+    tell_sent(p);
     if (p->out_count == 0) {
         conn_drop_output(c); /* the ring */
         if (p->closing)

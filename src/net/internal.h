@@ -66,6 +66,8 @@ struct conn_priv {
     struct blk *ring;
     uint32_t out_first, out_count, out_cap;
     uint64_t queued; /* bytes */
+    uint64_t sent;   /* bytes that are queued no more */
+    struct conn_sent *unsent, *unsent_last; /* conn_when_sent(), by `at` */
 
     uint32_t unfinished, held;
     uint64_t last_message, last_in, last_out; /* loop_now() of the last progress */

@@ -86,6 +86,7 @@ bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[1
 /* --- On the loop. */
 struct notice {
     struct task task;
+    struct conn_sent sent;
     struct smb_conn *conn;
     struct fs_told *told;
     uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
@@ -115,10 +116,9 @@ static void put_lease_break(struct wbuf *w, const struct notice *n)
     wbuf_zero(w, 12); /* BreakReason, AccessMaskHint, ShareMaskHint */
 }
 
-/* After the connections that have something to send have sent it. */
-static void notice_sent(struct task *t)
+static void notice_sent(struct conn_sent *s)
 {
-    struct notice *n = container_of(t, struct notice, task);
+    struct notice *n = container_of(s, struct notice, sent);
     fs_told_done(n->told);
     smb_conn_unref(n->conn);
     free(n);
@@ -151,8 +151,8 @@ static void send_notice(struct task *t)
             put_oplock_break(&w, n);
         smb_send(c, &w, seal);
     }
-    n->task.fn = notice_sent;
-    loop_defer(c->home->loop, &n->task);
+    n->sent.fn = notice_sent;
+    conn_when_sent(c->net, &n->sent);
 }
 
 static void notice_post(struct notice *n, struct fs_told *told)

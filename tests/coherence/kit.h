@@ -15,11 +15,12 @@ struct kit_ticket {
 
 static inline void kit_wake(struct co_ticket *t) { container_of(t, struct kit_ticket, t)->wakes++; }
 
-/* The events of the last call stay in `out` until the next. */
+/* The events of the last call stay in `out` until the next, when holders have been told of them (`silent`: not then). */
 struct kit {
     struct co *co;
     uint64_t now;
     struct co_out out;
+    bool silent;
 };
 
 static inline struct co_key kit_key(uint64_t ino) { return (struct co_key){1, ino, 7}; }
@@ -46,6 +47,9 @@ static inline struct co_party kit_anon(void)
 
 static inline void kit_clear(struct kit *k)
 {
+    for (size_t i = 0; i < k->out.n && !k->silent; i++)
+        if (k->out.ev[i].kind == CO_EV_BREAK)
+            co_told(k->co, &k->out.ev[i].key, k->out.ev[i].lease, k->now);
     co_out_done(&k->out);
     memset(&k->out, 0, sizeof k->out);
 }

@@ -30,21 +30,27 @@ static bool flatten(void *arg, const struct range *r)
     return false;
 }
 
-/* W in somebody else's hands is waited for by whatever reads, writes, opens or locks. */
-static enum st caches(const struct file *f, const struct co_party *p)
+/* W in somebody else's hands is waited for by whatever reads, writes, opens or locks; R by whatever changes data or locks
+ * exclusively, for no longer than until its holder has been told. */
+static enum st caches(const struct world *w, const struct file *f, const struct co_party *p, const struct co_ask *ask)
 {
+    bool locks = ask->op == CO_LOCK || ask->op == CO_TEST, exclusive = ask->op == CO_LOCK && ask->flags & CO_EXCLUSIVE;
+    bool changes = is_write(ask) || exclusive || (locks && w->co->policy.lock_break_write);
     const struct lease *l;
     enum st st = ST_OK;
     list_each(l, &f->leases, link) {
-        if (l->cascade)
+        if (l->cascade || (l->untold && l->believed & ~world_thinks(w, l))) /* some of several notifications were sent */
             return ST_MAX;
-        if (!me(&l->party, p) && l->granted & CO_W)
+        uint8_t takes = CO_W | (changes ? CO_R : 0);
+        if (!me(&l->party, p) && (l->granted | world_thinks(w, l)) & CO_W)
+            st = ST_AGAIN;
+        if (!me(&l->party, p) && world_thinks(w, l) & takes)
             st = ST_AGAIN;
     }
     return st;
 }
 
-static enum st io(const struct file *f, const struct co_party *p, const struct co_ask *ask)
+static enum st io(const struct world *w, const struct file *f, const struct co_party *p, const struct co_ask *ask)
 {
     struct flat a = {.n = 0};
     const struct share *s;
@@ -52,7 +58,7 @@ static enum st io(const struct file *f, const struct co_party *p, const struct c
     list_each(s, &f->shares, link)
         if (s->deny & access && !p->open && s->party.flavour == CO_WINDOWS)
             return s->lease && s->lease->granted & CO_H ? ST_AGAIN : ST_SHARE_CONFLICT;
-    enum st st = caches(f, p);
+    enum st st = caches(w, f, p, ask);
     if (st != ST_OK)
         return st;
     ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
@@ -107,7 +113,7 @@ static enum st lock(const struct world *w, const struct file *f, const struct co
     struct flat a = {.n = 0};
     const struct part *q;
     bool ex = ask->flags & CO_EXCLUSIVE, waits = ask->op == CO_LOCK && ask->flags & CO_WAIT;
-    enum st st = caches(f, p);
+    enum st st = caches(w, f, p, ask);
     if (st != ST_OK)
         return st;
     ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
@@ -153,7 +159,7 @@ static enum st open(const struct world *w, const struct file *f, const struct co
         return ST_OK;
     enum st st = open_shares(f, p, ask);
     if (st == ST_OK)
-        st = caches(f, p);
+        st = caches(w, f, p, ask);
     if (st != ST_OK)
         return st;
     if (ask->flags & CO_OVERWRITE) {
@@ -188,11 +194,10 @@ enum st reference_answer(const struct world *w, unsigned party, const struct co_
     switch (ask->op) {
     case CO_READ:
     case CO_WRITE:
-    case CO_RESIZE: return io(f, p, ask);
+    case CO_RESIZE: return io(w, f, p, ask);
     case CO_LOCK:
     case CO_TEST: return lock(w, f, p, ask);
     case CO_OPEN: return open(w, f, p, ask);
-    case CO_CHILD: return ST_OK;
     default: return ST_MAX;
     }
 }

@@ -94,6 +94,7 @@ static void test_own_write_level2(void **state)
     assert_int_equal(kit_try(k, a, read_ask), ST_OK);
     struct co_party b = kit_win(1, 2, 5);
     assert_int_equal(kit_try(k, b, kit_open(1, ALL, 0)), ST_OK);
+    kit_clear(k);
     assert_int_equal(kit_lease(k, 1, b, CO_LEASE, RWH), RH); /* the oplock is gone */
     assert_int_equal(kit_try(k, b, write_ask), ST_OK);
     assert_no_break(k); /* a lease's own key is exempt */
@@ -405,6 +406,93 @@ static void test_many_holders(void **state)
     kit_empty(k);
 }
 
+static enum st enter_all(struct kit *k, struct kit_ticket *t, struct co_ask a)
+{
+    t->t.tell_first = CO_TELL_ALL;
+    return kit_enter(k, t, kit_anon(), a);
+}
+
+/* Nobody acts on what a holder has lost before it has been told: not who took it, and not who finds it taken. */
+static void untold(uint8_t bits, bool ack)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket w1 = {0}, w2 = {0}, r = {0};
+    struct co_party a = holder(k, CO_LEASE, bits);
+    struct co_key key = kit_key(1);
+    k->silent = true;
+    assert_int_equal(enter_all(k, &w1, write_ask), ST_AGAIN);
+    assert_break(k, bits, 0, ack);
+    uint64_t lease = kit_event(k, CO_EV_BREAK, 0)->lease;
+    assert_int_equal(enter_all(k, &w2, write_ask), ST_AGAIN);
+    assert_no_break(k);
+    assert_int_equal(enter_all(k, &r, read_ask), ST_OK); /* nothing has changed yet */
+    kit_leave(k, &r);
+    assert_int_equal(w1.wakes + w2.wakes, 0);
+    co_told(k->co, &key, lease, k->now);
+    assert_int_equal(w1.wakes + w2.wakes, 2);
+    assert_int_equal(enter_all(k, &w2, write_ask), ST_OK);
+    assert_int_equal(enter_all(k, &w1, write_ask), ST_OK);
+    kit_leave(k, &w1);
+    kit_leave(k, &w2);
+    kit_close(k, 1, a);
+    kit_empty(k);
+}
+static void test_untold(void **state)
+{
+    untold(CO_R, false);
+    untold(RH, true);
+}
+
+/* A lost notification is waited for no longer than an acknowledgement; and a holder that closes needs none. */
+static void test_untold_ends(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket w = {0};
+    struct co_party a = holder(k, CO_LEASE, CO_R);
+    k->silent = true;
+    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
+    while (!w.wakes)
+        timeout(k);
+    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
+    kit_leave(k, &w);
+    kit_close(k, 1, a);
+    k->now += 100 * SEC;
+    a = holder(k, CO_LEASE, CO_R);
+    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
+    kit_close(k, 1, a);
+    assert_int_equal(w.wakes, 1);
+    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
+    kit_leave(k, &w);
+    kit_empty(k);
+}
+
+/* It gives up H and goes on reading what it caches: R can only be taken when it has answered. */
+static void test_break_to_something_else(void **state)
+{
+    struct co_policy p;
+    co_policy_default(&p);
+    p.delete_break_all = false;
+    struct kit *k = kit_new(&p);
+    struct kit_ticket d = {0}, w = {0};
+    struct co_party a = holder(k, CO_LEASE, RH);
+    struct co_ask remove_ask = {.key = {1, 1, 7}, .op = CO_REMOVE};
+    assert_int_equal(enter_all(k, &d, remove_ask), ST_AGAIN);
+    assert_break(k, RH, CO_R, true);
+    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
+    assert_no_break(k);
+    assert_int_equal(kit_ack(k, 1, a, CO_LEASE, CO_R), ST_OK);
+    assert_break(k, CO_R, 0, false);
+    assert_int_equal(w.wakes, 0);
+    kit_clear(k);
+    assert_int_equal(w.wakes, 1);
+    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
+    assert_int_equal(enter_all(k, &d, remove_ask), ST_OK);
+    kit_leave(k, &w);
+    kit_leave(k, &d);
+    kit_close(k, 1, a);
+    kit_empty(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,7 +503,8 @@ int main(void)
         cmocka_unit_test(test_grants),        cmocka_unit_test(test_holdoff),
         cmocka_unit_test(test_reservation),   cmocka_unit_test(test_disconnected),
         cmocka_unit_test(test_directory),     cmocka_unit_test(test_revoke),
-        cmocka_unit_test(test_many_holders),
+        cmocka_unit_test(test_many_holders),  cmocka_unit_test(test_untold),
+        cmocka_unit_test(test_untold_ends),   cmocka_unit_test(test_break_to_something_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,9 @@ static void deliver(struct co_out *out)
         if (out->ev[i].kind == CO_EV_BREAK && out->ev[i].ack && box_n < 4096)
             box[box_n++] = out->ev[i];
     pthread_mutex_unlock(&box_mu);
+    for (size_t i = 0; i < out->n; i++)
+        if (out->ev[i].kind == CO_EV_BREAK)
+            co_told(co, &out->ev[i].key, out->ev[i].lease, clock_now());
     co_out_done(out);
     memset(out, 0, sizeof *out);
 }
@@ -60,6 +63,7 @@ static enum st run(const struct co_party *p, const struct co_ask *asks, size_t n
     struct co_out out = {0};
     memset(q, 0, sizeof *q);
     q->t.wake = wake;
+    q->t.tell_first = CO_TELL_ALL;
     for (;;) {
         enum st st = co_enter(co, &q->t, p, asks, n, clock_now(), &out);
         deliver(&out);

@@ -31,7 +31,7 @@ static const uint8_t keeps[] = {RWH, CO_R | CO_H, CO_R, 0}; /* acknowledgements 
 /* Actions are numbered: kind of action, then its detail, then the party. */
 enum { A_ENTER, A_LEASE = A_ENTER + ARRAY_LEN(asks), A_ACK = A_LEASE + ARRAY_LEN(wants),
        A_UNLOCK = A_ACK + ARRAY_LEN(keeps), A_CLOSE = A_UNLOCK + 2, A_NEXT, A_GIVE_UP, A_DISCONNECT, A_RECONNECT,
-       A_TICK, A_PER_PARTY };
+       A_TICK, A_TOLD, A_PER_PARTY };
 
 unsigned world_actions(void) { return A_PER_PARTY * WORLD_PARTIES; }
 
@@ -41,7 +41,7 @@ void world_name(unsigned a, char *buf, size_t n)
                                       "lock ex B", "wait sh A", "wait ex B", "wait ex A", "test A", "resize", "remove",
                                       "rename", "disposition", "child", "lease RWH", "lease RH", "batch", "II", "ack RWH",
                                       "ack RH", "ack R", "ack 0", "unlock A", "unlock B", "close", "next", "give up",
-                                      "disconnect", "reconnect", "tick"};
+                                      "disconnect", "reconnect", "tick", "told"};
     snprintf(buf, n, "%u:%s", a / A_PER_PARTY, ops[a % A_PER_PARTY]);
 }
 
@@ -73,6 +73,23 @@ struct file *world_file(const struct world *w)
 
 /* What each client believes to hold, from what it was told: it is lowered by a notification that needs no answer, by
  * its own acknowledgement, and by closing. */
+static void told(struct world *w, unsigned party)
+{
+    uint64_t lease = w->untold[party][0].lease;
+    w->n_untold[party]--;
+    memmove(&w->untold[party][0], &w->untold[party][1], w->n_untold[party] * sizeof w->untold[party][0]);
+    co_told(w->co, &w->key, lease, w->now);
+}
+
+uint8_t world_thinks(const struct world *w, const struct lease *l)
+{
+    uint8_t bits = l->to; /* of more it knows that it must give it up */
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned k = 0; k < w->n_untold[i]; k++)
+            bits |= w->untold[i][k].lease == l->seq ? w->untold[i][k].from : 0;
+    return bits;
+}
+
 static void hear_events(struct world *w, struct co_out *out)
 {
     for (size_t i = 0; i < out->n; i++) {
@@ -82,6 +99,11 @@ static void hear_events(struct world *w, struct co_out *out)
         if (ev->kind != CO_EV_BREAK)
             continue;
         w->breaks++;
+        unsigned party = (unsigned)ev->party.client - 1;
+        if (w->n_untold[party] == ARRAY_LEN(w->untold[party]))
+            told(w, party);
+        w->untold[party][w->n_untold[party]].lease = ev->lease;
+        w->untold[party][w->n_untold[party]++].from = ev->from;
         if (w->belief[ev->party.client - 1] != ev->from)
             w->broken = "a notification from a state that the holder is not in";
         if (!ev->ack)
@@ -140,6 +162,7 @@ bool world_reset(struct world *w)
     w->key.ino++;
     w->co->penalties = 0;
     memset(w->belief, 0, sizeof w->belief);
+    memset(w->n_untold, 0, sizeof w->n_untold);
     return empty;
 }
 
@@ -220,6 +243,11 @@ static void check_lease(struct world *w, const struct file *f, const struct leas
         HOLDS(!lost || (l->breaking && !(l->to & lost & CO_R)) || (l->breaking && !(l->floor & lost)),
               "an operation under way beside a right that it takes");
         HOLDS(!lost || !rule_waits(&w->co->policy, &p->ask, r, lost), "an operation under way that had to wait");
+        uint8_t thinks = world_thinks(w, l);
+        bool tells = p->op->ticket->tell_first == CO_TELL_ALL || (p->op->ticket->tell_first == CO_TELL_FILES && !r->child);
+        HOLDS(!tells || rule_keep(r, l->kind, thinks) == thinks ||
+                  container_of(p->op->ticket, struct world_ticket, t)->expired,
+              "an operation under way of which a holder has not been told");
     }
     list_each(s, &f->shares, link)
         HOLDS(!(l->granted & CO_W) || s->attr_only || s->voided || lease_own(l, &s->party) || s->lease == l,
@@ -269,6 +297,8 @@ static void check_queue(struct world *w, const struct file *f)
             st = eval_leases(&e, p);
         if (st == ST_OK)
             st = eval_ranges(&e, p);
+        if (st == ST_OK)
+            st = eval_directories(&e, p);
         /* A hold that came later may have made a denial of the wait; that is learned when the wait is over. */
         HOLDS(st != ST_OK, "a ticket that could go is left waiting");
         bool forever = p->op->ticket->deadline == UINT64_MAX;
@@ -328,9 +358,12 @@ static void enter(struct world *w, unsigned party, struct co_out *out)
     enum st expect = again ? ST_MAX : reference_answer(w, party, &t->ask);
     const struct file *f = world_file(w);
     bool may_pass = (f && pushes_locks(f, p)) || again;
+    const struct op *op = t->t.eng;
+    t->expired = again && op->lease_since && w->now >= op->lease_since + w->co->policy.lease_break_timeout + CO_NSEC_SLACK;
     bool passed = f && t->ask.op == CO_LOCK && t->ask.flags & CO_WAIT && !may_pass && overtook(w, &t->ask, p);
     t->wakes = 0;
     t->t.wake = on_wake;
+    t->t.tell_first = p->flavour == CO_WINDOWS ? CO_TELL_FILES : CO_TELL_ALL;
     enum st st = co_enter(w->co, &t->t, p, &t->ask, 1, w->now, out);
     if (expect != ST_MAX && st != expect && st != ST_DEADLOCK)
         w->broken = "the reference reading answers otherwise";
@@ -402,7 +435,7 @@ static bool act_ack(struct world *w, unsigned party, uint8_t keep, struct co_out
 {
     const struct file *f = world_file(w);
     const struct lease *l;
-    if (party > 1 || !f)
+    if (party > 1 || !f || w->n_untold[party])
         return false;
     list_each(l, &f->leases, link)
         if (lease_own(l, &w->party[party]) && l->breaking) {
@@ -465,6 +498,11 @@ static bool act_other(struct world *w, unsigned party, unsigned what, struct co_
     case A_DISCONNECT:
     case A_RECONNECT: return act_disconnect(w, party, what == A_DISCONNECT, out);
     case A_TICK: return act_tick(w, party, out);
+    case A_TOLD:
+        if (party > 1 || !w->n_untold[party])
+            return false;
+        told(w, party);
+        return true;
     default:
         if (!w->party[party].client || !f || !f->ranges.root)
             return false;
@@ -503,8 +541,10 @@ bool world_act(struct world *w, unsigned a)
     hear_events(w, &out);
     if (did && !w->broken && world_file(w))
         check_beliefs(w, what == A_TICK || what == A_DISCONNECT || what == A_NEXT);
-    if (!world_file(w))
+    if (!world_file(w)) {
         memset(w->belief, 0, sizeof w->belief);
+        memset(w->n_untold, 0, sizeof w->n_untold);
+    }
     if (did && !w->broken)
         check_all(w);
     if (w->broken && world_file(w))
@@ -543,7 +583,7 @@ uint64_t world_state(const struct world *w)
     }
     list_each(l, &f->leases, link) {
         mix(&h, l->party.client << 32 | l->kind << 24 | l->granted << 16 | l->to << 8 | l->floor);
-        mix(&h, l->breaking | l->cascade << 1);
+        mix(&h, l->breaking | l->cascade << 1 | l->believed << 2 | l->untold << 5);
         mix(&h, l->breaking ? ahead(w, l->timer.at) : 0);
     }
     struct all_ranges a = {.n = 0};

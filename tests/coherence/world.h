@@ -12,6 +12,7 @@ struct world_ticket {
     unsigned wakes;
     enum { SLOT_FREE, SLOT_WAITING, SLOT_ENTERED } state;
     uint64_t waits_since;
+    bool expired;           /* it went when its time was over, whoever had not answered */
 };
 struct world {
     struct co *co;
@@ -19,7 +20,12 @@ struct world {
     uint64_t now;
     struct co_party party[WORLD_PARTIES]; /* two Windows opens, one POSIX owner, nobody */
     struct world_ticket ticket[WORLD_TICKETS]; /* one each */
-    uint8_t belief[2];                    /* what the clients of the two opens think that they hold */
+    uint8_t belief[2];                    /* what the clients of the two opens think that they hold, when they are told */
+    struct {
+        uint64_t lease;
+        uint8_t from;
+    } untold[2][8];                       /* notifications that are not on their way yet, in order */
+    unsigned n_untold[2];
     bool asked[2], last_oplock;
     enum st last_ack;
     const char *broken;                   /* the invariant that does not hold */
@@ -37,6 +43,8 @@ void world_name(unsigned a, char *buf, size_t n);
 /* What the engine holds on the file, as a number: equal states, equal numbers. */
 uint64_t world_state(const struct world *w);
 struct file *world_file(const struct world *w);
+/* What the holder may still be doing: it has not heard yet of what was taken from it. */
+uint8_t world_thinks(const struct world *w, const struct lease *l);
 /* The reference: what co_enter() must answer to this ask, found the slow and obvious way (reference.c). ST_MAX: no
  * opinion. */
 enum st reference_answer(const struct world *w, unsigned party, const struct co_ask *ask);

@@ -243,6 +243,62 @@ static void test_gone_while_held(void **state)
     peer_end(&s);
 }
 
+struct sent_note {
+    struct conn_sent s;
+    _Atomic unsigned *n;
+};
+static void count_sent(struct conn_sent *s) { (*container_of(s, struct sent_note, s)->n)++; }
+
+struct sending {
+    struct peer *peer;
+    struct sent_note note[3];
+    _Atomic unsigned sent;
+};
+
+/* Before anything, behind a few bytes, and behind more than any socket takes. */
+static void send_with_notes(void *arg)
+{
+    struct sending *g = arg;
+    struct conn *c = g->peer->conn;
+    for (int i = 0; i < 3; i++)
+        g->note[i] = (struct sent_note){.s.fn = count_sent, .n = &g->sent};
+    conn_when_sent(c, &g->note[0].s);
+    assert_int_equal(g->sent, 1);
+    conn_send(c, peer_blk("few", 3));
+    conn_when_sent(c, &g->note[1].s);
+    assert_int_equal(g->sent, 1); /* it leaves at the end of the turn */
+    for (int i = 0; i < 300; i++) {
+        struct blk *b = blk_get(30000);
+        memset(b->data, 0, 30000);
+        b->len = 30000;
+        conn_send(c, b);
+    }
+    conn_when_sent(c, &g->note[2].s);
+}
+
+static void test_when_sent(void **state)
+{
+    for (int drop = 0; drop < 2; drop++) {
+        struct peer s;
+        struct sending g = {.peer = &s};
+        static uint8_t got[30000];
+        peer_open(&s, PEER_ECHO, (struct conn_limits){0});
+        loop_call(s.loop, send_with_notes, &g);
+        get_all(s.fd, got, 3);
+        wait_for(g.sent == 2);
+        usleep(20000);
+        assert_int_equal(g.sent, 2);
+        for (int i = 0; !drop && i < 300; i++)
+            get_all(s.fd, got, sizeof got);
+        if (drop) {
+            close(s.fd);
+            s.fd = -1;
+        }
+        wait_for(g.sent == 3);
+        peer_end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_kept_and_detached),  cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_bad_message_closes), cmocka_unit_test(test_close_after_flush),
         cmocka_unit_test(test_half_close),         cmocka_unit_test(test_gone_while_held),
+        cmocka_unit_test(test_when_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

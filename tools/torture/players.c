@@ -13,7 +13,6 @@
 
 enum { FILES = 4, REGISTERS = 8, COUNTERS = 4, SPACING = 4096, PATIENCE = 45 /* s, for the end */ };
 enum { HEADER_BYTES = SPACING };
-#define DELIVERY (2 * NSEC_PER_MSEC) /* that other connections' messages may overtake a notification */
 
 struct stats {
     uint64_t reads, writes, cached, erased, replaced, locked, breaks, crashes, later;
@@ -213,6 +212,15 @@ static bool valid(const struct player *p, const struct slot *s)
     return s->open && !s->breaking && !smb_break_of(&p->smb, s->key, NULL);
 }
 
+/* The same, at this moment: what has arrived counts. A server puts a notification on its connection before it answers who
+ * caused it, so what anybody was answered before `*ret_asked` has been said here too. */
+static bool usable(struct player *p, struct slot *s, uint64_t *ret_asked)
+{
+    *ret_asked = wire_now();
+    wire_drain(p->smb.conn);
+    return valid(p, s);
+}
+
 static void write_back(struct player *p, struct slot *s)
 {
     uint8_t data[8];
@@ -365,7 +373,8 @@ static void smb_use(struct player *p, unsigned file, enum history_kind kind)
     unsigned r = dice(p, REGISTERS);
     if (!smb_find(p, file))
         return;
-    while (!valid(p, s) && s->open)
+    uint64_t asked;
+    while (!usable(p, s, &asked) && s->open)
         fiber_sleep(&p->world->fibers, 1);
     if (!s->open)
         return;
@@ -373,9 +382,8 @@ static void smb_use(struct player *p, unsigned file, enum history_kind kind)
     if (cached) {
         uint64_t value = kind == HISTORY_READ ? s->value[r] : new_value(p);
         struct history_op op = begin(p, s->object, r, kind, value);
+        op.invoked = asked;
         op.cached = true;
-        if (!(s->lease & LEASE_W)) /* a notification that nobody waits for may still be on its way */
-            op.invoked -= DELIVERY;
         end(p, op, HAPPENED);
         if (kind == HISTORY_WRITE && !s->dirty[r]) {
             s->dirty[r] = true;

@@ -251,19 +251,30 @@ static void messages(struct wire_conn *c)
     c->nin -= at;
 }
 
-static void read_stream(struct wire_conn *c)
+static bool read_stream(struct wire_conn *c) /* false: nothing there */
 {
     reserve(&c->in, &c->cap, c->nin + CHUNK);
     ssize_t n = recv(c->fd, c->in + c->nin, CHUNK, 0);
     if (n < 0 && errno == EAGAIN)
-        return;
+        return false;
     if (n <= 0 || c->nin + (size_t)n > 2 * WIRE_MESSAGE_MAX) {
         gone(c);
-        return;
+        return false;
     }
     capture(c, false, c->in + c->nin, (size_t)n);
     c->nin += (size_t)n;
     messages(c);
+    return true;
+}
+
+void wire_drain(struct wire_conn *c)
+{
+    if (!c || c->closed)
+        return;
+    c->wire->reading = true; /* freed in the next turn, if it ends */
+    while (!c->closed && read_stream(c))
+        ;
+    c->wire->reading = false;
 }
 
 static void read_datagram(struct wire_conn *c)

@@ -59,6 +59,7 @@ uint64_t wire_now(void); /* ns */
 /* Runs until done(arg), or `ms` are over. True: done. */
 bool wire_wait(struct wire *w, unsigned ms, bool (*done)(void *arg), void *arg);
 void wire_idle(struct wire *w, unsigned ms); /* listens for so long */
+void wire_drain(struct wire_conn *c);        /* takes what has arrived on this one; between turns only. NULL is fine */
 
 /* --- Calls: one request of either protocol, from being sent to its answer. */
 
