@@ -91,7 +91,8 @@ bool fs_export_admit(const struct fs_share *s, const struct sockaddr_storage *pe
 uint64_t fs_boot_verifier(const struct fs *fs); /* differs after each restart: NFS write verifier */
 
 /* --- What front ends register to be told (called without locks, on any thread; must only queue). */
-struct fs_told; /* an operation that goes on when what it changed for others is on its way to them */
+struct fs_told; /* an operation that goes on when what it takes from others is on its way to them, or later; NULL: that does
+                 * not wait, and may be answered first */
 struct fs_told *fs_told_later(struct fs_told *t); /* in event(): told when fs_told_done() is called. NULL is fine */
 void fs_told_done(struct fs_told *t);             /* once, any thread */
 struct fs_sink {

@@ -97,9 +97,13 @@ static enum st enter(struct fs_req *q, const struct co_party *party, const struc
     for (;;) {
         struct co_out out = fs_out();
         enum st st = co_enter(q->fs->co, t, party, asks, n, clock_now(), &out);
-        struct fs_told *told = t->telling ? told_new() : NULL;
+        struct fs_told *told = st == ST_AGAIN && out.n ? told_new() : NULL;
         deliver(q->fs, &out, asks, n, told);
-        if (likely(!t->telling) || told_wait(q, told))
+        if (likely(!t->telling)) {
+            told_drop(told);
+            return st;
+        }
+        if (told_wait(q, told))
             return st;
     }
 }

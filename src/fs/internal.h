@@ -65,8 +65,9 @@ void fs_tick(struct fs *fs); /* acts on the engine's deadlines that have passed;
 void fs_count_conflict(struct fs *fs, const struct co_event *ev);
 void fs_count_break(struct fs *fs, const struct co_event *ev);
 void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party);
-/* told.c: told_wait() gives up the caller's reference; true: the request's ticket will be woken. */
+/* told.c: told_wait() gives up the caller's reference, as told_drop() does; true: the request's ticket will be woken. */
 struct fs_told *told_new(void);
+void told_drop(struct fs_told *t);
 bool told_wait(struct fs_req *q, struct fs_told *t);
 void told_forget(struct fs_req *q);
 void fs_deliver(struct fs *fs, struct co_out *out); /* events to sinks, log and counters; frees out */

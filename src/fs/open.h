@@ -65,8 +65,12 @@ struct fs_open_result {
     bool lease_breaking;
 };
 enum st fs_open(struct fs_req *q, const struct fs_open_args *a, struct fs_open_result *ret);
+/* The gate of a close that a client asks for: what FS_DELETE_ON_CLOSE wants of the name happens here; ST_AGAIN until
+ * those who lose a right by it have been told. The open is not closed; the next one of the name is refused. */
+enum st fs_close_begin(struct fs_req *q, struct fs_open *o);
 /* Ends the open: its locks, share, lease, watches; unlinks when it was the last of a delete-pending link. Frees on the
- * last reference. `attr` (or NULL): attributes after the close. Never waits. */
+ * last reference. `attr` (or NULL): attributes after the close. Never waits: an end that nobody asked for, and that was
+ * not begun, tells others while it goes on. */
 void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr);
 struct fs_open *fs_open_ref(struct fs_open *o);
 void fs_open_unref(struct fs_open *o);

@@ -29,6 +29,14 @@ struct fs_told *told_new(void)
     return t;
 }
 
+void told_drop(struct fs_told *t)
+{
+    if (likely(!t))
+        return;
+    pthread_mutex_lock(&t->mu);
+    unref(t);
+}
+
 bool told_wait(struct fs_req *q, struct fs_told *t)
 {
     if (!t)
