@@ -80,7 +80,8 @@ enum { FS_ADDED = 1, FS_REMOVED, FS_MODIFIED, FS_RENAMED_OLD, FS_RENAMED_NEW, FS
 enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4, FS_CHANGE_SIZE = 8,
        FS_CHANGE_LAST_WRITE = 0x10, FS_CHANGE_LAST_ACCESS = 0x20, FS_CHANGE_CREATION = 0x40, FS_CHANGE_EA = 0x80,
        FS_CHANGE_SECURITY = 0x100, FS_CHANGE_STREAM_NAME = 0x200, FS_CHANGE_STREAM_SIZE = 0x400,
-       FS_CHANGE_STREAM_WRITE = 0x800 };
+       FS_CHANGE_STREAM_WRITE = 0x800, FS_CHANGE_ALL = 0xfff };
+#define FS_CHANGE_UNNAMED 0x80000000u /* with others: not for those who watch files' names, and have been told so */
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
 /* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
  * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */

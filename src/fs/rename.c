@@ -230,7 +230,8 @@ static void tell(struct fs_req *q, const struct move *m)
     fs_tell(q, m->sdir, m->sname, m->sn, same ? FS_RENAMED_OLD : FS_REMOVED, filter);
     fs_tell(q, m->ddir, m->dname, m->dn, same ? FS_RENAMED_NEW : FS_ADDED, filter);
     if (m->o && m->source->type != ST_DIR) /* as Windows does for files, and only for them */
-        fs_tell(q, m->ddir, m->dname, m->dn, FS_MODIFIED, FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION);
+        fs_tell(q, m->ddir, m->dname, m->dn, FS_MODIFIED,
+                FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION | FS_CHANGE_UNNAMED);
 }
 
 static enum st attempt(struct fs_req *q, struct move *m, bool *ret_raced)
