@@ -184,8 +184,9 @@ enum st fs_open_name(struct fs_open *o, struct st_node **ret_dir, char ret_name[
 /* After a rename by anybody: opens of the moved node under the old link now stand under the new one. */
 void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir, const char *sname, size_t sn,
                       struct st_node *ddir, const char *dname, size_t dn);
-/* Is anything below the directory open, other than through `except`? (opens_below.c) */
-bool fs_opens_below(struct fs *fs, struct st_node *dir, const struct fs_open *except);
+/* A gate of its own, for whoever moves the directory: ST_OK when nothing below it is open, other than through `except`;
+ * ST_AGAIN while somebody is asked to close what he only caches; ST_ACCESS. (opens_below.c) */
+enum st fs_vacate(struct fs_req *q, struct st_node *dir, const struct fs_open *except);
 /* I/O on a stream: the file's own data when o has no stream. (streams.c) */
 enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n,
                        bool *ret_eof);

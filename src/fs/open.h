@@ -126,7 +126,8 @@ enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_pa
                      uint8_t keep);
 /* Its client is gone but may come back, or is back. False: it is void and must be closed. */
 bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
-bool fs_open_has_ranges(struct fs_open *o); /* holds byte ranges locked */
+/* Has it byte ranges (CO_KIND_RANGE); does its share mode still bind others (CO_KIND_SHARE), or is it void? */
+bool fs_open_holds(struct fs_open *o, enum co_kind kind);
 /* What is held on what it has open, by anybody. */
 void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* What the open may cache at this moment. */

@@ -147,7 +147,7 @@ static bool still_protected(struct smb_open *o)
     bool breaking;
     enum co_lease_kind kind = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE ? CO_LEASE : CO_OPLOCK;
     uint8_t caching = fs_open_caching(o->fso, kind, &epoch, &breaking);
-    return caching & CO_H && (caching & CO_W || !fs_open_has_ranges(o->fso));
+    return caching & CO_H && (caching & CO_W || !fs_open_holds(o->fso, CO_KIND_RANGE));
 }
 
 static bool list_disconnected(struct smb_open *o)
