@@ -80,11 +80,12 @@ enum {
     CO_OVERWRITE = 1 << 4,  /* CO_OPEN that truncates: [first, last] vanishes */
     CO_ATTR_ONLY = 1 << 5,  /* CO_OPEN that looks at attributes at most: breaks nothing, nobody's rights shrink */
     CO_CONTROL = 1 << 11,   /* with CO_ATTR_ONLY: the security descriptor too, which oplocks (not leases) give way to */
+    CO_ABOVE = 1 << 12,     /* CO_RENAME: of a directory above the file, which keeps its own name */
     CO_ZERO_LEN = 1 << 6,   /* CO_LOCK: Windows zero-length range at first (last is ignored) */
     CO_NO_HOLD = 1 << 7,    /* CO_OPEN: only check the share modes */
     CO_DIRECTORY = 1 << 8,  /* the file is a directory */
     CO_DENY_NOWAIT = 1 << 9, /* CO_READ/WRITE: deny at once instead of waiting io_lock_park for a range (SMB I/O) */
-    CO_FORCE = 1 << 10,     /* local or administrative change: breaks, never waits, never denied */
+    CO_FORCE = 1 << 10,     /* what cannot be refused any more: breaks, waits for no answer, is never denied */
 };
 
 struct co_ask {
@@ -127,7 +128,7 @@ enum co_tell { CO_TELL_NOBODY, CO_TELL_FILES, CO_TELL_ALL };
 struct co_ticket {
     void (*wake)(struct co_ticket *); /* see above: stores and pushes, nothing else */
     struct co_hold blocker;           /* why the last co_enter() did not say ST_OK */
-    uint64_t queued_at;               /* time of the first ST_AGAIN, 0 = never waited */
+    uint64_t queued_at;               /* time of the first ST_AGAIN; 0: has not waited, or is done */
     enum co_tell tell_first;          /* in */
     uint64_t deadline;                /* by when the wait is over, set by the engine (UINT64_MAX: a blocking lock) */
     void *eng;                        /* the engine's: entered and queued state */

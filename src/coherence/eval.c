@@ -155,8 +155,10 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
 static bool lease_untold(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
     enum co_tell tell = e->op->ticket->tell_first;
-    uint8_t believed = (l->breaking ? l->to : 0) | (l->untold ? l->believed : 0);
-    if (!believed || lease_own(l, &e->op->party) || e->expired || tell == CO_TELL_NOBODY || (r->child && tell == CO_TELL_FILES) || p->ask.flags & CO_FORCE)
+    bool waits_for_answers = !(p->ask.flags & CO_FORCE);
+    uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | (l->untold ? l->believed : 0);
+    bool asked_to = tell == CO_TELL_ALL || (tell == CO_TELL_FILES && !r->child);
+    if (!believed || !asked_to || e->expired || lease_own(l, &e->op->party))
         return false;
     return rule_keep(r, l->kind, believed) != believed;
 }

@@ -259,6 +259,7 @@ static enum st gate_run(struct gate *g)
     out_conflict(g->e.out, &op->part[0].ask.key, &g->t->blocker, &op->party, "denied",
                  g->t->queued_at ? g->e.now - g->t->queued_at : 0);
     op_forget(co, op, g->e.now);
+    g->t->queued_at = 0;
     return st;
 }
 
@@ -360,6 +361,7 @@ void co_leave(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *o
     uintptr_t eng = (uintptr_t)t->eng;
     struct op *op = t->eng;
     t->eng = NULL;
+    t->queued_at = 0;
     if (eng & 1) {
         if (eng != COUNT_NOTHING)
             count_leave(co, (struct bucket *)(eng & ~(uintptr_t)COUNT_MASK), eng & COUNT_MASK, now);
@@ -387,6 +389,7 @@ void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *
     shards_lock(co, mask);
     op_forget(co, op, now);
     shards_unlock(co, mask);
+    t->queued_at = 0;
 }
 
 void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold)

@@ -41,6 +41,8 @@ const struct rule co_rules[RULE_MAX] = {
                               .pending_denies = true},
     [RULE_RENAME_ALL]      = {"rename, all",          RWH,  RWH,  RWH,  CO_W | CO_H,  CO_ACC_DELETE, RULE_NO_RANGE,
                               .pending_denies = true},
+    /* Whoever keeps a handle below is asked to close it; what is open then refuses, in the file service. */
+    [RULE_RENAME_ABOVE]    = {"rename above",         CO_H, 0,    RWH,  CO_W | CO_H,  0,             RULE_NO_RANGE},
     [RULE_LINK]            = {"link",                 0,    0,    0,    0,            0,             RULE_NO_RANGE,
                               .pending_denies = true},
     [RULE_DISPOSITION]     = {"delete on close",      CO_H, 0,    CO_H, CO_W | CO_H,  0,             RULE_NO_RANGE},
@@ -71,7 +73,10 @@ enum rule_id rule_id_of(const struct co_policy *pol, const struct co_party *part
         return ask->flags & CO_EXCLUSIVE || pol->lock_break_write ? RULE_LOCK_EXCLUSIVE : RULE_LOCK_SHARED;
     case CO_TEST: return pol->lock_break_write ? RULE_LOCK_EXCLUSIVE : RULE_TEST;
     case CO_REMOVE: return all ? RULE_REMOVE_ALL : RULE_REMOVE_HANDLE;
-    case CO_RENAME: return all ? RULE_RENAME_ALL : RULE_RENAME_HANDLE;
+    case CO_RENAME:
+        if (ask->flags & CO_ABOVE)
+            return RULE_RENAME_ABOVE;
+        return all ? RULE_RENAME_ALL : RULE_RENAME_HANDLE;
     case CO_LINK: return RULE_LINK;
     case CO_DISPOSITION: return RULE_DISPOSITION;
     case CO_CHILD: return RULE_CHILD;

@@ -1,5 +1,6 @@
 /* close.c - the end of an open ([MS-FSA] 2.1.5.5): its holds, its watch, and, with the last open of a name that is to
- * be deleted, the name or the stream. Never waits: what has to be broken for that is told, and goes on. */
+ * be deleted, the name or the stream. Never waits: what has to be broken for that is told, and goes on. A client's own
+ * close has been through delete.c before, where it waits for that. */
 #include "base/clock.h"
 #include "open_impl.h"
 
@@ -34,6 +35,8 @@ static void set_disposition(struct fs *fs, struct fs_open *o, const struct co_ke
     co_set_delete(fs->co, key, link, true, clock_now(), &out);
     fs_deliver(fs, &out);
     fs_force_end(fs, &t);
+    if (!o->stream && o->node->type == ST_DIR)
+        fs_watch_gone(o->node);
 }
 
 static void remove_stream(struct fs_req *q, struct fs_open *o)

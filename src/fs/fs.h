@@ -94,6 +94,8 @@ uint64_t fs_boot_verifier(const struct fs *fs); /* differs after each restart: N
 struct fs_told; /* a break: those who cause it, or meet it, go on when its notification is on its way to the holder */
 struct fs_told *fs_told_later(struct fs_told *t); /* in event(): told when fs_told_done() is called. NULL is fine */
 void fs_told_done(struct fs_told *t);             /* once, any thread */
+/* In event(): the operation that causes the break waits, so it may not be answered first. */
+bool fs_told_is_waited_for(const struct fs_told *t);
 struct fs_sink {
     /* CO_EV_BREAK, VOID, DROP for parties of this label */
     void (*event)(void *arg, const struct co_event *ev, struct fs_told *told);

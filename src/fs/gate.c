@@ -85,7 +85,7 @@ static bool inject(struct fs_req *q)
 }
 
 /* --- The gate. */
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n);
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, bool waits);
 
 static void settle_flags(const struct co_party *party, struct co_ask *asks, size_t n)
 {
@@ -100,7 +100,7 @@ static enum st enter(struct fs_req *q, const struct co_party *party, const struc
     struct co_out out = fs_out();
     q->ticket.tell_first = !q->job ? CO_TELL_NOBODY : q->posix ? CO_TELL_ALL : CO_TELL_FILES;
     enum st st = co_enter(q->fs->co, &q->ticket, party, asks, n, clock_now(), &out);
-    deliver(q->fs, &out, asks, n);
+    deliver(q->fs, &out, asks, n, st == ST_AGAIN);
     return st;
 }
 
@@ -179,7 +179,7 @@ static void log_conflict(struct fs *fs, const struct co_event *ev, const struct 
            (unsigned long long)(ev->waited / NSEC_PER_MSEC), ev->outcome ? ev->outcome : "other");
 }
 
-static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n)
+static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks, size_t n, bool waits)
 {
     if (likely(!out->n))
         return co_out_done(out);
@@ -192,7 +192,7 @@ static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks
         }
         if (ev->kind == CO_EV_BREAK && ev->ack)
             fs_count_break(fs, ev);
-        struct fs_told *told = ev->kind == CO_EV_BREAK ? told_new(fs, ev) : NULL;
+        struct fs_told *told = ev->kind == CO_EV_BREAK ? told_new(fs, ev, waits) : NULL;
         const struct fs_sink *sink = &fs->sinks[(unsigned)ev->party.label < CO_LABEL_MAX ? ev->party.label : 0];
         if (sink->event)
             sink->event(sink->arg, ev, told);
@@ -203,7 +203,7 @@ static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks
 
 void fs_deliver(struct fs *fs, struct co_out *out)
 {
-    deliver(fs, out, NULL, 0);
+    deliver(fs, out, NULL, 0, false);
 }
 
 /* --- Deadlines. */

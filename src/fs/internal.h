@@ -67,7 +67,7 @@ void fs_count_conflict(struct fs *fs, const struct co_event *ev);
 void fs_count_break(struct fs *fs, const struct co_event *ev);
 void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party);
 /* told.c: of a CO_EV_BREAK; the caller's reference ends with fs_told_done(). NULL: no memory, and nobody waits. */
-struct fs_told *told_new(struct fs *fs, const struct co_event *ev);
+struct fs_told *told_new(struct fs *fs, const struct co_event *ev, bool waited_for);
 void fs_deliver(struct fs *fs, struct co_out *out); /* events to sinks, log and counters; frees out */
 
 /* --- tell (tell.c): change notification and directory leases' watchers. dir may be NULL. */
@@ -78,7 +78,8 @@ enum { FS_ADDED = 1, FS_REMOVED, FS_MODIFIED, FS_RENAMED_OLD, FS_RENAMED_NEW, FS
 enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4, FS_CHANGE_SIZE = 8,
        FS_CHANGE_LAST_WRITE = 0x10, FS_CHANGE_LAST_ACCESS = 0x20, FS_CHANGE_CREATION = 0x40, FS_CHANGE_EA = 0x80,
        FS_CHANGE_SECURITY = 0x100, FS_CHANGE_STREAM_NAME = 0x200, FS_CHANGE_STREAM_SIZE = 0x400,
-       FS_CHANGE_STREAM_WRITE = 0x800 };
+       FS_CHANGE_STREAM_WRITE = 0x800, FS_CHANGE_ALL = 0xfff };
+#define FS_CHANGE_UNNAMED 0x80000000u /* with others: not for those who watch files' names, and have been told so */
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
 /* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
  * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */
@@ -181,8 +182,9 @@ enum st fs_open_name(struct fs_open *o, struct st_node **ret_dir, char ret_name[
 /* After a rename by anybody: opens of the moved node under the old link now stand under the new one. */
 void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir, const char *sname, size_t sn,
                       struct st_node *ddir, const char *dname, size_t dn);
-/* Is anything below the directory open, other than through `except`? (opens_below.c) */
-bool fs_opens_below(struct fs *fs, struct st_node *dir, const struct fs_open *except);
+/* A gate of its own, for whoever moves the directory: ST_OK when nothing below it is open, other than through `except`;
+ * ST_AGAIN while somebody is asked to close what he only caches; ST_ACCESS. (opens_below.c) */
+enum st fs_vacate(struct fs_req *q, struct st_node *dir, const struct fs_open *except);
 /* I/O on a stream: the file's own data when o has no stream. (streams.c) */
 enum st fs_stream_read(struct fs_req *q, struct fs_open *o, uint64_t off, void *buf, size_t len, size_t *ret_n,
                        bool *ret_eof);

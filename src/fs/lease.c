@@ -26,20 +26,21 @@ bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent)
 
 struct search {
     const struct co_party *party;
+    enum co_kind kind;
     bool found;
 };
 
-static bool is_range_of(void *arg, const struct co_hold *h)
+static bool is_found(void *arg, const struct co_hold *h)
 {
     struct search *s = arg;
-    s->found |= h->kind == CO_KIND_RANGE && h->party.client == s->party->client && h->party.open == s->party->open;
+    s->found |= h->kind == s->kind && h->party.client == s->party->client && h->party.open == s->party->open;
     return !s->found;
 }
 
-bool fs_open_has_ranges(struct fs_open *o)
+bool fs_open_holds(struct fs_open *o, enum co_kind kind)
 {
-    struct search s = {.party = &o->party};
-    fs_open_each_hold(o, is_range_of, &s);
+    struct search s = {.party = &o->party, .kind = kind};
+    fs_open_each_hold(o, is_found, &s);
     return s.found;
 }
 

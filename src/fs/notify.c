@@ -1,8 +1,9 @@
-/* notify.c - change notification on directories ([MS-FSA] 2.1.5.11, [MS-SMB2] 3.3.5.19): the watch of an open, what it
- * remembers between requests, and who waits for it. What happened is told by tell.c.
+/* notify.c - change notification on directories ([MS-FSA] 2.1.5.11, [MS-SMB2] 3.3.5.19): the watch of an open, what
+ * it remembers between requests, and who waits for it. What happened is told by tell.c.
  *
  * An open's watch begins with its first request and ends with the open; what happens while no request waits is kept, up
- * to what the client takes at once. More than that, and it must list the directory again.
+ * to what that first one takes at once. More than that, or than the request takes that comes for it, and the client must
+ * list the directory again.
  *
  * Lock: watch_mu, innermost but for what job_wake() takes. A request that waits is on its watch's list, and leaves it
  * under the lock before it ends, so nobody is woken who is gone. */
@@ -202,7 +203,6 @@ static enum st look(struct fs_req *q, struct fs_open *o, uint32_t filter, bool t
     struct fs_watch *w = watch_of(o, filter, tree, limit);
     if (!w)
         return o->priv->closed ? ST_CLOSED : ST_NOMEM;
-    w->limit = limit;
     if (w->overflow || (w->cost > limit && w->used)) {
         forget(w);
         w->overflow = false;

@@ -12,8 +12,8 @@ struct fs_watch {
     struct list link;    /* in its directory's fs_watchers */
     struct fs_open *open; /* borrowed: the watch goes before the open does */
     uint32_t filter;
-    bool tree, gone, overflow;
-    size_t limit;        /* bytes that the client takes at once */
+    bool tree, overflow;
+    size_t limit;        /* bytes that are kept: what its first request took, as on Windows */
     struct list waiters; /* fs_req.notify_link, in order */
     uint8_t *buf;        /* records: u32 action, u32 n, name, up to a multiple of 4 */
     size_t used, cap, cost, last; /* cost: as the client's protocol counts; last: place of the last record */

@@ -65,8 +65,12 @@ struct fs_open_result {
     bool lease_breaking;
 };
 enum st fs_open(struct fs_req *q, const struct fs_open_args *a, struct fs_open_result *ret);
+/* The gate of a close that a client asks for: what FS_DELETE_ON_CLOSE wants of the name happens here; ST_AGAIN until
+ * those who lose a right by it have been told. The open is not closed; the next one of the name is refused. */
+enum st fs_close_begin(struct fs_req *q, struct fs_open *o);
 /* Ends the open: its locks, share, lease, watches; unlinks when it was the last of a delete-pending link. Frees on the
- * last reference. `attr` (or NULL): attributes after the close. Never waits. */
+ * last reference. `attr` (or NULL): attributes after the close. Never waits: an end that nobody asked for, and that was
+ * not begun, tells others while it goes on. */
 void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr);
 struct fs_open *fs_open_ref(struct fs_open *o);
 void fs_open_unref(struct fs_open *o);
@@ -122,7 +126,8 @@ enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_pa
                      uint8_t keep);
 /* Its client is gone but may come back, or is back. False: it is void and must be closed. */
 bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
-bool fs_open_has_ranges(struct fs_open *o); /* holds byte ranges locked */
+/* Has it byte ranges (CO_KIND_RANGE); does its share mode still bind others (CO_KIND_SHARE), or is it void? */
+bool fs_open_holds(struct fs_open *o, enum co_kind kind);
 /* What is held on what it has open, by anybody. */
 void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* What the open may cache at this moment. */

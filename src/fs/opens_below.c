@@ -1,33 +1,44 @@
-/* opens_below.c - is anything in a directory tree open? Looks through the table of opens, not through the tree: there
- * are fewer opens than files. Only moves of directories through an open ask, and
- * those by name when dir_rename = strict. */
+/* opens_below.c - a directory is to move, and stays as long as anything in it is open ([MS-FSA] 2.1.4.2). Whoever may
+ * only be keeping a handle for later is asked first to close it: one after the other, the oldest open first. Who opens
+ * something while the move waits is not asked: it could go on for ever. Looks through the table of opens, not through
+ * the tree: there are fewer opens than files. */
 #include "internal.h"
 
-struct dirs {
-    struct st_node **dir; /* references */
+struct found {
+    struct below {
+        struct fs_open *open; /* references */
+        struct st_node *dir;
+    } *at;
     size_t n, cap;
     bool failed;
 };
 
-static void dirs_add(struct dirs *d, struct st_node *dir)
+static void found_add(struct found *f, struct fs_open *o, struct st_node *dir)
 {
-    if (d->n && d->dir[d->n - 1] == dir)
-        return;
-    if (d->n == d->cap) {
-        size_t cap = d->cap ? 2 * d->cap : 64;
-        struct st_node **more = realloc(d->dir, cap * sizeof *more);
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? 2 * f->cap : 64;
+        struct below *more = realloc(f->at, cap * sizeof *more);
         if (!more) {
-            d->failed = true;
+            f->failed = true;
             return;
         }
-        d->dir = more;
-        d->cap = cap;
+        f->at = more;
+        f->cap = cap;
     }
-    d->dir[d->n++] = st_ref(dir);
+    f->at[f->n++] = (struct below){fs_open_ref(o), st_ref(dir)};
 }
 
-/* The directories that hold an open name, of one store. */
-static void collect(struct fs *fs, const struct store *store, const struct fs_open *except, struct dirs *d)
+static void found_done(struct found *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        fs_open_unref(f->at[i].open);
+        st_unref(f->at[i].dir);
+    }
+    free(f->at);
+}
+
+/* Everything of one store that is open and has a name. */
+static void collect(struct fs *fs, const struct store *store, const struct fs_open *except, struct found *f)
 {
     pthread_mutex_lock(&fs->opens_lock);
     for (size_t i = 0; i <= fs->opens.mask; i++) {
@@ -37,7 +48,7 @@ static void collect(struct fs *fs, const struct store *store, const struct fs_op
                 continue;
             pthread_mutex_lock(&p->lock);
             if (p->dir && !p->closed)
-                dirs_add(d, p->dir);
+                found_add(f, p->open, p->dir);
             pthread_mutex_unlock(&p->lock);
         }
     }
@@ -60,15 +71,49 @@ static bool is_below(struct st_node *top, struct st_node *dir)
     return true;
 }
 
-bool fs_opens_below(struct fs *fs, struct st_node *dir, const struct fs_open *except)
+/* The oldest one that still counts, as a reference; NULL: none. False: no memory to tell. */
+static bool oldest_below(struct fs *fs, struct st_node *dir, const struct fs_open *except, struct fs_open **ret)
 {
-    struct dirs d = {0};
-    collect(fs, dir->store, except, &d);
-    bool found = d.failed;
-    for (size_t i = 0; i < d.n; i++) {
-        found = found || is_below(dir, d.dir[i]);
-        st_unref(d.dir[i]);
+    struct found f = {0};
+    struct fs_open *oldest = NULL;
+    collect(fs, dir->store, except, &f);
+    for (size_t i = 0; i < f.n; i++) {
+        struct fs_open *o = f.at[i].open;
+        if ((!oldest || o->created_at < oldest->created_at) && is_below(dir, f.at[i].dir) &&
+            fs_open_holds(o, CO_KIND_SHARE))
+            oldest = o;
     }
-    free(d.dir);
-    return found;
+    *ret = fs_open_ref(oldest);
+    found_done(&f);
+    return !f.failed;
+}
+
+/* ST_OK: it is not in the way any more. */
+static enum st ask_to_close(struct fs_req *q, struct fs_open *o)
+{
+    if (q->ticket.queued_at && o->created_at > q->ticket.queued_at)
+        return ST_ACCESS;
+    struct co_ask ask = fs_ask(o->node, CO_RENAME);
+    ask.key = fs_open_key(o);
+    ask.flags |= CO_ABOVE;
+    enum st st = fs_gate(q, &ask, 1);
+    if (st != ST_OK)
+        return st;
+    fs_leave(q);
+    return fs_open_holds(o, CO_KIND_SHARE) ? ST_ACCESS : ST_OK;
+}
+
+enum st fs_vacate(struct fs_req *q, struct st_node *dir, const struct fs_open *except)
+{
+    enum st st = ST_OK;
+    while (st == ST_OK) {
+        struct fs_open *o;
+        if (!oldest_below(q->fs, dir, except, &o))
+            return ST_NOMEM;
+        if (!o)
+            break;
+        st = ask_to_close(q, o);
+        fs_open_unref(o);
+    }
+    return st;
 }

@@ -91,14 +91,6 @@ static enum st resolve_names(struct fs_req *q, struct move *m)
 }
 
 /* --- permit */
-/* [MS-FSA] 2.1.5.15.12: a directory with open files in it stays. By name it moves away under them, as on UNIX, unless
- * the policy is strict. */
-static bool stays(const struct fs_req *q, const struct move *m)
-{
-    bool asked = m->o || atomic_load_explicit(&q->fs->dir_rename_strict, memory_order_relaxed);
-    return m->source->type == ST_DIR && asked && fs_opens_below(q->fs, m->source, m->o);
-}
-
 static enum st permit(struct fs_req *q, const struct move *m)
 {
     bool moves_dir = m->source->type == ST_DIR;
@@ -113,10 +105,18 @@ static enum st permit(struct fs_req *q, const struct move *m)
         st = fs_permit_delete(q, m->ddir, &m->ddir_attr, m->victim, &m->victim_attr);
     if (st == ST_OK && moves_dir && m->sdir != m->ddir && q->posix) /* its ".." changes */
         st = fs_permit(q, m->source, &m->source_attr, FS_ADD_SUBDIR);
-    return st == ST_OK && stays(q, m) ? ST_ACCESS : st;
+    return st;
 }
 
 /* --- gate */
+/* [MS-FSA] 2.1.5.15.12: a directory with open files in it stays. By name it moves away under them, as on UNIX, unless
+ * the policy is strict. */
+static enum st vacate(struct fs_req *q, const struct move *m)
+{
+    bool asked = m->o || atomic_load_explicit(&q->fs->dir_rename_strict, memory_order_relaxed);
+    return m->source->type == ST_DIR && asked ? fs_vacate(q, m->source, m->o) : ST_OK;
+}
+
 static enum st gate(struct fs_req *q, const struct move *m)
 {
     struct co_ask asks[5] = {fs_ask(m->source, CO_RENAME), fs_ask(m->sdir, CO_CHILD)};
@@ -135,6 +135,20 @@ static enum st gate(struct fs_req *q, const struct move *m)
         asks[n++].link = fs_link_id(m->ddir, m->dname, m->dn);
     }
     return fs_gate(q, asks, n);
+}
+
+/* Onto itself, through an open: nothing is going to happen, but as with Windows whoever keeps a handle is asked first. */
+static enum st gate_nothing(struct fs_req *q, const struct move *m)
+{
+    struct co_ask ask = fs_ask(m->source, CO_RENAME);
+    enum st st = m->o ? fs_permit_open(m->o, FS_DELETE) : ST_OK;
+    if (st != ST_OK || !m->o)
+        return st;
+    ask.link = fs_link_id(m->sdir, m->sname, m->sn);
+    st = fs_gate(q, &ask, 1);
+    if (st == ST_OK)
+        fs_leave(q);
+    return st;
 }
 
 /* --- act */
@@ -230,7 +244,8 @@ static void tell(struct fs_req *q, const struct move *m)
     fs_tell(q, m->sdir, m->sname, m->sn, same ? FS_RENAMED_OLD : FS_REMOVED, filter);
     fs_tell(q, m->ddir, m->dname, m->dn, same ? FS_RENAMED_NEW : FS_ADDED, filter);
     if (m->o && m->source->type != ST_DIR) /* as Windows does for files, and only for them */
-        fs_tell(q, m->ddir, m->dname, m->dn, FS_MODIFIED, FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION);
+        fs_tell(q, m->ddir, m->dname, m->dn, FS_MODIFIED,
+                FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION | FS_CHANGE_UNNAMED);
 }
 
 static enum st attempt(struct fs_req *q, struct move *m, bool *ret_raced)
@@ -240,9 +255,11 @@ static enum st attempt(struct fs_req *q, struct move *m, bool *ret_raced)
     if (st == ST_OK)
         st = resolve_names(q, m);
     if (st == ST_OK && m->victim == m->source)
-        return ST_OK; /* rename(2): two names of one object, or one name; nothing happens */
+        return gate_nothing(q, m); /* rename(2): two names of one object, or one name; nothing happens */
     if (st == ST_OK)
         st = permit(q, m);
+    if (st == ST_OK)
+        st = vacate(q, m);
     if (st == ST_OK)
         st = gate(q, m);
     if (st != ST_OK)

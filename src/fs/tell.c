@@ -6,7 +6,8 @@
 
 static bool interested(const struct fs_watch *w, uint32_t filter)
 {
-    return w->filter & filter;
+    bool named = filter & FS_CHANGE_UNNAMED && w->filter & FS_CHANGE_FILE_NAME;
+    return w->filter & filter & FS_CHANGE_ALL && !named;
 }
 
 /* The last `levels` components of a path. */

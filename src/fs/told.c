@@ -7,17 +7,18 @@ struct fs_told {
     struct fs *fs;
     struct co_key key;
     uint64_t lease;
+    bool waited_for;
     _Atomic unsigned refs;
 };
 
-struct fs_told *told_new(struct fs *fs, const struct co_event *ev)
+struct fs_told *told_new(struct fs *fs, const struct co_event *ev, bool waited_for)
 {
     struct fs_told *t = malloc(sizeof *t);
     if (!t) { /* the engine does not wait for it, rather than for ever */
         co_told(fs->co, &ev->key, ev->lease, clock_now());
         return NULL;
     }
-    *t = (struct fs_told){.fs = fs, .key = ev->key, .lease = ev->lease, .refs = 1};
+    *t = (struct fs_told){.fs = fs, .key = ev->key, .lease = ev->lease, .waited_for = waited_for, .refs = 1};
     return t;
 }
 
@@ -26,6 +27,11 @@ struct fs_told *fs_told_later(struct fs_told *t)
     if (t)
         atomic_fetch_add(&t->refs, 1);
     return t;
+}
+
+bool fs_told_is_waited_for(const struct fs_told *t)
+{
+    return t && t->waited_for;
 }
 
 void fs_told_done(struct fs_told *t)

@@ -2,8 +2,9 @@
  * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
  *
  * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
- * the holder's. A holder without a connection gets no notice: its opens are being closed, or the engine knows that they
- * are disconnected. */
+ * the holder's. When this is it, and somebody waits, it is queued at once: answers to later requests come later. Who does
+ * not wait is answered first, as with Windows. A holder without a connection gets no notice: its opens are being closed,
+ * or the engine knows that they are disconnected. */
 #include "internal.h"
 #include "fs/open.h"
 
@@ -155,10 +156,24 @@ static void send_notice(struct task *t)
     conn_when_sent(c->net, &n->sent);
 }
 
+/* The answers of a compound go out together: one of them may grant what is broken now. */
+static bool owes_answers(const struct smb_conn *c)
+{
+    struct smb_req *r;
+    smb_list_each(r, &c->requests, in_conn)
+        if (r->last_end)
+            return true;
+    return false;
+}
+
 static void notice_post(struct notice *n, struct fs_told *told)
 {
+    struct loop *home = n->conn->home->loop;
     n->told = fs_told_later(told);
-    loop_post(n->conn->home->loop, &n->task);
+    if (fs_told_is_waited_for(told) && loop_self() == home && !owes_answers(n->conn))
+        send_notice(&n->task);
+    else
+        loop_post(home, &n->task);
 }
 
 /* --- From any thread. */
@@ -211,10 +226,10 @@ static void on_break(struct smb_server *srv, const struct co_event *ev, struct f
         c = conn_of_client(srv, ev->party.client);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
-        *n = (struct notice){.task.fn = send_notice, .conn = c, .session = o && o->session && !lease ? o->session->id : 0, .lease = lease,
-                             .ack = ev->ack, .persistent_id = ev->party.open,
-                             .volatile_id = o ? o->volatile_id : 0, .from = ev->from, .to = ev->to,
-                             .epoch = v2 ? ev->epoch : 0};
+        *n = (struct notice){.task.fn = send_notice, .conn = c, .lease = lease, .ack = ev->ack,
+                             .session = o && o->session && !lease ? o->session->id : 0,
+                             .persistent_id = ev->party.open, .volatile_id = o ? o->volatile_id : 0,
+                             .from = ev->from, .to = ev->to, .epoch = v2 ? ev->epoch : 0};
         memcpy(n->key, ev->party.lease, 16);
         notice_post(n, told);
     } else if (c) {

@@ -33,6 +33,8 @@ uint32_t smb_close(struct smb_req *r)
     uint32_t status = smb_any_open(r, &o);
     if (status != STATUS_SUCCESS)
         return status;
+    if (o->fso && !r->cancelled && (status = smb_status(fs_close_begin(&r->fs, o->fso))) != STATUS_SUCCESS)
+        return status;
     if (o->persistent && !r->job.on_pool)
         return SMB_OFFLOAD;
     struct fs_attr attr = {0};

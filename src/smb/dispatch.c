@@ -13,9 +13,8 @@ static uint32_t close_when_idle(struct smb_req *r)
     cursor_skip(&r->in, 8);
     struct smb_open *o = smb_open_find(r);
     cursor_seek(&r->in, SMB2_HEADER);
-    if (o && o->busy && !r->cancelled)
-        return SMB_PARKED;
-    return smb_close(r);
+    r->until_idle = o && o->busy && !r->cancelled;
+    return r->until_idle ? SMB_PARKED : smb_close(r);
 }
 
 const struct smb_handler smb_handlers[SMB2_COMMANDS] = {
@@ -131,7 +130,8 @@ static void reset_command(struct smb_req *r)
     r->handler = NULL;
     r->counted = NULL;
     r->status = STATUS_SUCCESS;
-    r->replayable = r->sign = r->waited = r->started = r->told_closed = r->async = r->no_reply = false;
+    r->replayable = r->sign = r->waited = r->started = r->told_closed = r->until_idle = r->async = r->no_reply =
+        false;
     r->abort_status = 0;
     atomic_store_explicit(&r->cancelled, r->conn->net->is_closed, memory_order_relaxed);
     if (r->cancelled)

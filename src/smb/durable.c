@@ -139,15 +139,15 @@ void smb_durable_unlist(struct smb_open *o)
 
 /* --- Going. */
 
-/* What was granted may have been taken back since: then nothing protects the open from others' changes any more. Nor are
- * byte ranges kept by one who does not hold off writers. */
+/* What was granted may have been taken back since: then nothing protects the open from others' changes any more. Nor
+ * are byte ranges kept by one who does not hold off writers. */
 static bool still_protected(struct smb_open *o)
 {
     uint16_t epoch;
     bool breaking;
     enum co_lease_kind kind = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE ? CO_LEASE : CO_OPLOCK;
     uint8_t caching = fs_open_caching(o->fso, kind, &epoch, &breaking);
-    return caching & CO_H && (caching & CO_W || !fs_open_has_ranges(o->fso));
+    return caching & CO_H && (caching & CO_W || !fs_open_holds(o->fso, CO_KIND_RANGE));
 }
 
 static bool list_disconnected(struct smb_open *o)
@@ -192,13 +192,17 @@ void smb_durable_restored(struct smb_open *o)
 }
 
 /* --- Coming back. */
+static bool same_name(const char *a, const char *b)
+{
+    return utf8_casecmp(a, strlen(a), b, strlen(b)) == 0;
+}
+
 static bool names_it(struct smb_req *r, struct smb_open *o, const struct smb_path *path)
 {
     char *name;
     if (!path->path || fs_open_path(&r->fs, o->fso, &name) != ST_OK || !path->stream != !o->fso->stream)
         return false;
-    return utf8_casecmp(name, strlen(name), path->path, path->n) == 0 &&
-           (!path->stream || utf8_casecmp(path->stream, strlen(path->stream), o->fso->stream, strlen(o->fso->stream)) == 0);
+    return same_name(name, path->path) && (!path->stream || same_name(path->stream, o->fso->stream));
 }
 
 static uint32_t may_have(struct smb_req *r, const struct smb_create_contexts *cx, const struct smb_path *path,
@@ -224,8 +228,8 @@ static uint32_t may_have(struct smb_req *r, const struct smb_create_contexts *cx
 
 static void nothing(void *arg) { (void)arg; }
 
-/* What connections have still to hear is heard, and a session whose last one is lost has ended. On the pool: takes every
- * loop's next two turns. */
+/* What connections have still to hear is heard, and a session whose last one is lost has ended. On the pool: takes
+ * every loop's next two turns. */
 static void hear_out(struct smb_server *srv)
 {
     for (size_t i = 0; i < 2 * srv->nhomes; i++)

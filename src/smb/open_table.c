@@ -296,7 +296,7 @@ void smb_open_wait(struct smb_req *r)
     list_append(&o->waiting, &r->in_open);
     pthread_mutex_unlock(&o->lock);
     /* What happened before it was listed wakes nobody else. */
-    if (r->command == SMB2_CLOSE && !o->busy) {
+    if (r->until_idle && !o->busy) {
         job_wake(&r->job);
     } else if (o->closed && !r->told_closed) {
         r->told_closed = true;

@@ -74,6 +74,7 @@ struct smb_req {
     uint32_t abort_status;       /* what a cancelled request answers */
     bool replayable;             /* a CREATE that its client may send again over another channel */
     bool no_reply, sign, held, waited, started, told_closed, busy;
+    bool until_idle;             /* a CLOSE that waits for other requests of its open */
 };
 
 /* Status map: the only one (status.c). */

@@ -317,6 +317,9 @@ static void test_asks_changed(void **state)
     assert_int_equal(kit_lease(k, 1, h, CO_LEASE, RWH), RWH);
     assert_int_equal(kit_enter(k, &t, kit_anon(), kit_io(1, CO_REMOVE, 0, 0)), ST_AGAIN);
     assert_int_equal(kit_do(k, &t, kit_anon(), kit_io(2, CO_REMOVE, 0, 0)), ST_OK); /* the name is another file's now */
+    assert_true(t.t.queued_at == 0); /* what it does next has not waited */
+    assert_int_equal(kit_do(k, &t, h, kit_io(1, CO_READ, 0, 9)), ST_OK);
+    assert_null(kit_event(k, CO_EV_CONFLICT, 0));
     kit_close(k, 1, h);
     kit_empty(k);
 }

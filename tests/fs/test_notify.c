@@ -118,7 +118,7 @@ static void one_directory(void **state)
 {
     struct request r, s;
     struct fs_open *d = watched("d");
-    begin(&r, d, NAMES, false, 4096);
+    begin(&r, d, NAMES | FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION, false, 4096);
     wait_for(&r.parked);
     assert_false(r.done);
     assert_st(touch(&b, "d/x", RW, SHARE_ALL, FS_CREATE, 0), ST_OK);
@@ -188,6 +188,33 @@ static void trees(void **state)
     caller_done(&nfs);
 }
 
+/* As with Windows: a file's new name is a change of the file to those who do not watch names, and only to them. */
+static void renamed(void **state)
+{
+    const uint32_t other = FS_CHANGE_ATTRIBUTES | FS_CHANGE_CREATION;
+    struct request r, s;
+    struct fs_open *d = watched("d"), *names, *f;
+    assert_st(try_open(&a, "d", FS_LIST, SHARE_ALL, FS_OPEN, FS_DIRECTORY_FILE, &names), ST_OK);
+    f = must_open(&b, "d/f", FS_DELETE, FS_CREATE);
+    begin(&r, d, other, false, 4096);
+    begin(&s, names, NAMES | other, false, 4096);
+    wait_for(&r.parked);
+    wait_for(&s.parked);
+    struct st_node *dir = at(&b.c, w.root, "d");
+    struct fs_rename m = {.o = f, .ddir = dir, .dname = "g", .dn = 1};
+    assert_st(RUN(&b.c, fs_rename(&b.c.q, &m)), ST_OK);
+    expect(&r, ST_OK, "3:g ");
+    expect(&s, ST_OK, "4:f 5:g ");
+    close_open(&b, f);
+    begin(&s, names, NAMES, false, 4096); /* and nothing is left for the next one */
+    wait_for(&s.parked);
+    st_unref(mk(&b.c, dir, "n", ST_REG, 0644));
+    expect(&s, ST_OK, "1:n ");
+    st_unref(dir);
+    close_open(&a, names);
+    close_open(&a, d);
+}
+
 static void ends(void **state)
 {
     struct request r;
@@ -211,6 +238,20 @@ static void ends(void **state)
     }
     begin(&r, d, NAMES, false, 40);
     expect(&r, ST_TOOMANY, "");
+    /* What is kept was settled by the first request, whatever a later one takes. */
+    assert_st(touch(&b, "d/b", RW, SHARE_ALL, FS_CREATE, 0), ST_OK);
+    begin(&r, d, NAMES, false, 8);
+    expect(&r, ST_TOOMANY, "");
+    assert_st(touch(&b, "d/c", RW, SHARE_ALL, FS_CREATE, 0), ST_OK);
+    begin(&r, d, NAMES, false, 4096);
+    expect(&r, ST_OK, "1:c ");
+    for (unsigned i = 0; i < 4; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "d/yet%u", i);
+        assert_st(touch(&b, name, RW, SHARE_ALL, FS_CREATE, 0), ST_OK);
+    }
+    begin(&r, d, NAMES, false, 4096);
+    expect(&r, ST_TOOMANY, "");
     begin(&r, d, NAMES, false, 40);
     wait_for(&r.parked);
     /* Cancelled. */
@@ -228,6 +269,13 @@ static void ends(void **state)
     expect(&r, ST_DELETE_PENDING, "");
     close_open(&b, o);
     close_open(&a, d);
+    /* By an end that deletes, though the watched open keeps the name. */
+    d = watched("gone3");
+    begin(&r, d, NAMES, false, 4096);
+    wait_for(&r.parked);
+    assert_st(touch(&b, "gone3", FS_DELETE, SHARE_ALL, FS_OPEN, FS_DIRECTORY_FILE | FS_DELETE_ON_CLOSE), ST_OK);
+    expect(&r, ST_DELETE_PENDING, "");
+    close_open(&a, d);
     /* Removed by NFS under the watch. */
     d = watched("gone2");
     begin(&r, d, NAMES, false, 4096);
@@ -244,6 +292,6 @@ int main(void)
 {
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
-    const struct CMUnitTest tests[] = {BOTH(one_directory), BOTH(trees), BOTH(ends)};
+    const struct CMUnitTest tests[] = {BOTH(one_directory), BOTH(trees), BOTH(renamed), BOTH(ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

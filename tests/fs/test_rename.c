@@ -1,5 +1,5 @@
 /* test_rename.c - what may be renamed onto what, by whom, and what directories look like afterwards. */
-#include "world.h"
+#include "opens.h"
 
 static struct world w;
 static struct caller root, ann, bob;
@@ -142,10 +142,100 @@ static void permissions(void **state)
     st_unref(d), st_unref(mine), st_unref(tmp);
 }
 
+/* [MS-FSA] 2.1.4.2: a directory moves, through an open, when whoever cached handles of its files has closed them. */
+static struct smb mover, holder;
+
+static struct fs_open *below(const char *path, uint8_t key, uint8_t lease)
+{
+    struct fs_open_args a = args(&w, path, RW, FS_OPEN_IF);
+    struct fs_open_result r;
+    a.lease_kind = CO_LEASE;
+    a.lease_want = lease;
+    memset(holder.c.party.lease, key, 16);
+    assert_st(open_args(&holder, &a, &r), ST_OK);
+    assert_int_equal(r.lease, lease);
+    return r.open;
+}
+
+static enum st move_to(struct fs_open *o, const char *name)
+{
+    struct fs_rename r = {.o = o, .ddir = w.root, .dname = name, .dn = strlen(name)};
+    enum st st = RUN(&mover.c, fs_rename(&mover.c.q, &r));
+    if (st != ST_AGAIN)
+        fs_cancel(&mover.c.q); /* as front ends do when a request that waited is done */
+    return st;
+}
+
+static enum st give_up(struct fs_open *o)
+{
+    struct co_key key = fs_open_key(o);
+    return fs_lease_ack(w.fs, &key, &o->party, CO_LEASE, CO_R);
+}
+
+/* Onto its own name: nothing changes, but whoever keeps a handle is asked all the same; by name nobody is. */
+static void own_name(void **state)
+{
+    smb_init(&mover, &w, 0, 1);
+    smb_init(&holder, &w, 0, 2);
+    struct fs_open *kept = below("f", 1, CO_R | CO_H), *o = must_open(&mover, "f", FS_DELETE, FS_OPEN);
+    assert_st(mv(&ann, w.root, "f", w.root, "f"), ST_OK);
+    assert_st(give_up(kept), ST_NO_BREAK);
+    assert_st(move_to(o, "f"), ST_AGAIN);
+    assert_st(give_up(kept), ST_OK);
+    assert_st(move_to(o, "f"), ST_OK);
+    close_open(&holder, kept);
+    close_open(&mover, o);
+    smb_done(&mover), smb_done(&holder);
+}
+
+static void open_below(void **state)
+{
+    smb_init(&mover, &w, 0, 1);
+    smb_init(&holder, &w, 0, 2);
+    struct fs_open *d = NULL, *one, *two, *late;
+    assert_st(try_open(&mover, "d", FS_DELETE, SHARE_ALL, FS_CREATE, FS_DIRECTORY_FILE, &d), ST_OK);
+    one = below("d/one", 1, CO_R | CO_H);
+    two = below("d/two", 2, CO_R | CO_H);
+    /* One after the other, the oldest first; who is not asked has nothing to acknowledge. */
+    assert_st(move_to(d, "e"), ST_AGAIN);
+    assert_st(give_up(two), ST_NO_BREAK);
+    close_open(&holder, one);
+    assert_st(move_to(d, "e"), ST_AGAIN);
+    close_open(&holder, two);
+    assert_st(move_to(d, "e"), ST_OK);
+    /* Given up, but still open. */
+    one = below("e/one", 1, CO_R | CO_H);
+    two = below("e/two", 2, CO_R | CO_H);
+    assert_st(move_to(d, "d"), ST_AGAIN);
+    assert_st(give_up(one), ST_OK);
+    assert_st(move_to(d, "d"), ST_ACCESS);
+    assert_st(give_up(two), ST_NO_BREAK);
+    close_open(&holder, one);
+    /* Opened while it waits: in the way, and not asked. */
+    assert_st(move_to(d, "d"), ST_AGAIN);
+    late = below("e/late", 3, CO_R | CO_H);
+    close_open(&holder, two);
+    assert_st(move_to(d, "d"), ST_ACCESS);
+    assert_st(give_up(late), ST_NO_BREAK);
+    close_open(&holder, late);
+    /* Nothing cached: refused at once. One who is away does not come back to it. */
+    one = below("e/one", 1, CO_R);
+    assert_st(move_to(d, "d"), ST_ACCESS);
+    close_open(&holder, one);
+    one = below("e/one", 1, CO_R | CO_H);
+    assert_true(fs_open_disconnected(one, true, false));
+    assert_st(move_to(d, "d"), ST_OK);
+    assert_false(fs_open_disconnected(one, false, false));
+    close_open(&holder, one);
+    close_open(&mover, d);
+    smb_done(&mover), smb_done(&holder);
+}
+
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
 int main(void)
 {
-    const struct CMUnitTest tests[] = {BOTH(matrix), BOTH(same_object), BOTH(no_cycles), BOTH(permissions)};
+    const struct CMUnitTest tests[] = {BOTH(matrix), BOTH(same_object), BOTH(no_cycles), BOTH(permissions),
+                                       BOTH(own_name), BOTH(open_below)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
