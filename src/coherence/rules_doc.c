@@ -61,7 +61,7 @@ static void print_leases(void)
     printf("\nOnce a break goes on in further steps (RWH, RH, R, NONE), whoever needs its end waits for its end, and an\n"
            "open waits for it in any case. The row *(share conflict)* is what an open's share mode does first to the\n"
            "holder that it conflicts with; *remove* and *rename* by nobody's open follow `delete_break`.\n\n"
-           "A client that lets a break time out loses the right, and for ten minutes it is granted neither W nor H.\n\n");
+           "A client that lets a break time out loses the right, and is granted neither W nor H for ten minutes.\n\n");
 }
 
 static const char *access_name(uint8_t access)

@@ -1,9 +1,9 @@
 /* notify.c - change notification on directories ([MS-FSA] 2.1.5.11, [MS-SMB2] 3.3.5.19): the watch of an open, what
  * it remembers between requests, and who waits for it. What happened is told by tell.c.
  *
- * An open's watch begins with its first request and ends with the open; what happens while no request waits is kept, up
- * to what that first one takes at once. More than that, or than the request takes that comes for it, and the client must
- * list the directory again.
+ * An open's watch begins with its first request and ends with the open; what happens while no request waits is kept,
+ * up to what that first one takes at once. More than that, or than the request takes that comes for it, and the client
+ * must list the directory again.
  *
  * Lock: watch_mu, innermost but for what job_wake() takes. A request that waits is on its watch's list, and leaves it
  * under the lock before it ends, so nobody is woken who is gone. */

@@ -137,7 +137,7 @@ static enum st gate(struct fs_req *q, const struct move *m)
     return fs_gate(q, asks, n);
 }
 
-/* Onto itself, through an open: nothing is going to happen, but as with Windows whoever keeps a handle is asked first. */
+/* Onto itself, through an open: nothing is going to happen, but as with Windows whoever keeps a handle is asked. */
 static enum st gate_nothing(struct fs_req *q, const struct move *m)
 {
     struct co_ask ask = fs_ask(m->source, CO_RENAME);

@@ -2,9 +2,9 @@
  * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
  *
  * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
- * the holder's. When this is it, and somebody waits, it is queued at once: answers to later requests come later. Who does
- * not wait is answered first, as with Windows. A holder without a connection gets no notice: its opens are being closed,
- * or the engine knows that they are disconnected. */
+ * the holder's. When this is it, and somebody waits, it is queued at once: answers to later requests come later. Who
+ * does not wait is answered first, as with Windows. A holder without a connection gets no notice: its opens are being
+ * closed, or the engine knows that they are disconnected. */
 #include "internal.h"
 #include "fs/open.h"
 
