@@ -160,6 +160,8 @@ void smb_durable_restored(struct smb_open *o); /* opened again after a restart: 
 /* --- persist.c */
 bool smb_persist_save(struct smb_open *o); /* all that is needed to open it again; waits for the disk */
 void smb_persist_update(struct smb_open *o); /* its ranges have changed; also waits for the disk */
+/* These ranges are about to be unlocked: before anybody else can have them, so that no two records claim one. */
+void smb_persist_unlocking(struct smb_open *o, const struct fs_range *gone, size_t n);
 void smb_persist_drop(struct smb_open *o);
 void smb_persist_restore(struct smb_server *srv); /* at the start: what was open then is open again, disconnected */
 
