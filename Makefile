@@ -1,7 +1,7 @@
 # The commands of the README. Everything real is Meson's; this installs what is missing and calls it.
 #   make serve DIR=path            build, and serve DIR over NFS (12049) and SMB (12445)
 #   make check [SANITIZE=...]      build and test; SANITIZE=address,undefined or thread
-# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle; torture; fuzz TIME=60; bench, bench-peers.
+# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle, check-history; torture; fuzz TIME=60; bench, bench-peers.
 
 SANITIZE ?= none
 BUILD    ?= build$(if $(filter-out none,$(SANITIZE)),-$(subst $(comma),-,$(SANITIZE)))
@@ -9,7 +9,7 @@ comma    := ,
 TIME     ?= 60
 
 .PHONY: all build serve check deps torture fuzz bench bench-peers clean lint docs \
-        check-smbtorture check-kernel check-tree check-crash check-idle
+        check-smbtorture check-kernel check-tree check-crash check-idle check-history
 
 all: build
 
@@ -31,9 +31,9 @@ check: build
 	@scripts/deps check
 	@scripts/check $(BUILD)
 
-check-smbtorture check-kernel check-tree check-crash check-idle: build
+check-smbtorture check-kernel check-tree check-crash check-idle check-history: build
 	@scripts/deps clients
-	@tests/clients/$@ $(BUILD)
+	@tests/clients/$@ $(BUILD) $(ARGS)
 
 torture: build
 	@tools/torture/run-concord $(BUILD)

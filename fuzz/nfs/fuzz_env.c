@@ -49,7 +49,7 @@ static void start(void)
     struct nfs_config nc = {.listen = "127.0.0.1:0", .portmap = NFS_PORTMAP_OFF, .park = NSEC_PER_SEC, .drc_entries = 64,
                             .limits = {.max_message = 256 << 10}, .max_connections = 100, .name = "fuzz"};
     rpc_out_pmap_port = 9;
-    if (nfs_server_start(&nc, fuzz.fs, NULL, &fuzz.loop, 1, NULL, &fuzz.srv) < 0)
+    if (nfs_server_create(&nc, fuzz.fs, NULL, &fuzz.loop, 1, NULL, &fuzz.srv) < 0 || nfs_server_listen(fuzz.srv) < 0)
         abort();
     static const struct portmap_entry own[] = {{100003, 3, false, 2049}, {100005, 3, true, 2049}};
     static struct rpc_service portmap_service;

@@ -67,6 +67,8 @@ bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out);
 void lease_revoke(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 void lease_left(struct co *co, struct lease *l, uint64_t now); /* an open has left it: freed with the last */
 void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
+/* One of its opens is back: it hears of the break under way, whether it has before or not. */
+void lease_back(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 /* Settles a break that nobody is left to acknowledge: all opens of the lease are disconnected. */
 void lease_orphaned(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 bool lease_disconnected(const struct lease *l, bool *ret_persistent);

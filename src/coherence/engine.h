@@ -86,7 +86,7 @@ struct share {
 
 /* A caching right, separate from its opens. `granted` is what the holder may do at this moment. While `breaking` it
  * has been asked to go down to `to`; `floor` (within `to`) is what those who wait need, reached by further breaks. What
- * `untold` notifications have not said yet the holder still believes to have: `believed`. */
+ * `untold` notifications, or a stored one, have not said yet the holder still believes to have: `believed`. */
 struct lease {
     struct list link;       /* file->leases */
     struct file *file;
@@ -96,6 +96,7 @@ struct lease {
     uint8_t granted, to, floor, believed;
     uint32_t untold;
     bool breaking;
+    bool stored;            /* the break under way is told when the holder is back: it is persistent, and away */
     bool cascade;           /* in a second or later step of one break: whoever needs the floor waits for it */
     uint16_t epoch;
     uint64_t since, break_at, seq;

@@ -156,7 +156,7 @@ static bool lease_untold(const struct eval *e, const struct part *p, const struc
 {
     enum co_tell tell = e->op->ticket->tell_first;
     bool waits_for_answers = !(p->ask.flags & CO_FORCE);
-    uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | (l->untold ? l->believed : 0);
+    uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | (l->untold || l->stored ? l->believed : 0);
     bool asked_to = tell == CO_TELL_ALL || (tell == CO_TELL_FILES && !r->child);
     if (!believed || !asked_to || e->expired || lease_own(l, &e->op->party))
         return false;

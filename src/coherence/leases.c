@@ -22,7 +22,7 @@ bool lease_disconnected(const struct lease *l, bool *ret_persistent)
 static void lease_settle(struct co *co, struct lease *l, uint8_t granted)
 {
     l->granted = l->to = l->floor = granted;
-    l->breaking = l->cascade = false;
+    l->breaking = l->cascade = l->stored = false;
     timer_clear(&shard_of(co, l->file)->timers, &l->timer);
 }
 
@@ -84,14 +84,19 @@ static bool lease_lower_orphan(struct co *co, struct lease *l, uint8_t to, uint6
     return false;
 }
 
-bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out)
+static bool lease_say(const struct lease *l, struct co_event *ev, struct co_out *out)
 {
     ev->kind = CO_EV_BREAK;
     ev->key = l->file->key;
     ev->party = l->party;
     ev->lease_kind = l->kind;
+    return out_push(out, ev);
+}
+
+bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out)
+{
     ev->lease = l->seq;
-    if (!out_push(out, ev))
+    if (!lease_say(l, ev, out))
         return false;
     l->believed = l->untold++ ? l->believed | ev->from : ev->from;
     return true;
@@ -113,18 +118,22 @@ void co_told(struct co *co, const struct co_key *key, uint64_t lease, uint64_t n
 static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now, struct co_out *out)
 {
     bool persistent, ack = rule_needs_ack(l->kind, l->granted);
-    if (lease_disconnected(l, &persistent) && !persistent)
+    bool away = lease_disconnected(l, &persistent);
+    if (away && !persistent)
         return lease_lower_orphan(co, l, to, now, out);
     l->epoch += !l->cascade; /* all steps of a cascade are one change, as Windows counts */
     struct co_event ev = {.from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
-    if (!lease_tell(l, &ev, out)) {
+    if (!away && !lease_tell(l, &ev, out)) {
         lease_revoke(co, l, now, out);
         return true;
     }
-    if (!ack) {
+    if (!away && !ack) {
         lease_settle(co, l, to);
         return true;
     }
+    if (away)
+        l->believed = l->untold ? l->believed | l->granted : l->granted;
+    l->stored = away;
     l->breaking = true;
     l->to = to;
     l->break_at = now;
@@ -172,6 +181,18 @@ static struct lease *lease_find(const struct file *f, const struct co_party *par
         if (l->kind == kind && lease_own(l, party))
             return l;
     return NULL;
+}
+
+void lease_back(struct co *co, struct lease *l, uint64_t now, struct co_out *out)
+{
+    struct co_event ev = {.from = l->granted, .to = l->to, .epoch = l->epoch, .ack = rule_needs_ack(l->kind, l->granted)};
+    bool said = l->stored ? lease_tell(l, &ev, out) : lease_say(l, &ev, out);
+    l->stored = false;
+    if (!said)
+        lease_revoke(co, l, now, out);
+    else if (!ev.ack)
+        lease_settle(co, l, l->to);
+    queue_wake(co, l->file, WHY_LEASE, NULL, now);
 }
 
 static enum st lease_acked(struct co *co, struct lease *l, uint8_t keep, uint64_t now, struct co_out *out)
@@ -236,7 +257,8 @@ void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *
 {
     struct file *f = l->file;
     struct co_event drop = {.kind = CO_EV_DROP, .key = f->key, .party = l->party};
-    penalty_add(co, l->party.client, now);
+    if (!l->stored) /* else it could not know */
+        penalty_add(co, l->party.client, now);
     lease_revoke(co, l, now, out);
     if (co->policy.on_break_timeout == CO_DISCONNECT)
         (void)out_push(out, &drop);

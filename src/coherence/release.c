@@ -73,6 +73,8 @@ bool co_disconnected(struct co *co, const struct co_key *key, const struct co_pa
         bool kept;
         if (gone && s->lease && s->lease->breaking && lease_disconnected(s->lease, &kept) && !kept)
             lease_orphaned(co, s->lease, now, out);
+        if (!gone && s->lease && s->lease->breaking)
+            lease_back(co, s->lease, now, out);
         queue_wake(co, f, WHY_SHARE, NULL, now);
     }
     if (f)

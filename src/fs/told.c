@@ -1,5 +1,5 @@
-/* told.c - from a break notification being made to its being on the holder's connection: until then the engine lets nobody
- * act on what the holder has lost. Knows nothing of who tells, and how. */
+/* told.c - from a break notification being made to its being on the holder's connection: until then the engine lets
+ * nobody act on what the holder has lost. Knows nothing of who tells, and how. */
 #include "base/clock.h"
 #include "internal.h"
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #define CONN_KEEPALIVE_IDLE 60 /* seconds; a peer that vanished is noticed after IDLE + COUNT * INTERVAL */
 #define CONN_KEEPALIVE_INTERVAL 10
@@ -237,6 +238,12 @@ void conn_unref(struct conn *c)
 {
     if (c && atomic_fetch_sub_explicit(&c->priv->refs, 1, memory_order_acq_rel) == 1)
         free(container_of(c, struct conn_full, pub));
+}
+
+bool conn_peer_ended(const struct conn *c)
+{
+    struct pollfd p = {.fd = c->priv->fd, .events = POLLRDHUP};
+    return c->is_closed || c->priv->eof || (poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 void conn_close(struct conn *c)

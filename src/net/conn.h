@@ -83,6 +83,7 @@ void conn_finish(struct conn *c); /* loop thread; one message of this connection
  * for a while allowed more than max_inflight, never fewer. */
 void conn_hold(struct conn *c);
 void conn_unhold(struct conn *c);
+bool conn_peer_ended(const struct conn *c); /* loop thread: closed, or the peer has ended whether that was noticed or not */
 void conn_close(struct conn *c);  /* loop thread; drops what is queued; closed() follows before the loop's turn ends */
 /* Loop thread. Receives and queues nothing more, sends what is queued, then closes in a way that lets it arrive. */
 void conn_close_after_flush(struct conn *c);

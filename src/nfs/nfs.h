@@ -21,9 +21,11 @@ struct nfs_config {
 };
 
 struct nfs_server;
-/* 0 or -errno (logged). All loops run; kv may be NULL (nothing survives a restart then). */
-int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv, struct loop **loops, size_t nloops,
-                     struct pool *pool, struct nfs_server **ret);
+/* From here on it is known whose locks may be reclaimed, and the grace period keeps them; nobody is answered yet. 0 or
+ * -errno (logged). All loops run; kv may be NULL (nothing survives a restart then). */
+int nfs_server_create(const struct nfs_config *cfg, struct fs *fs, struct kv *kv, struct loop **loops, size_t nloops,
+                      struct pool *pool, struct nfs_server **ret);
+int nfs_server_listen(struct nfs_server *s); /* answers, and tells who held locks; 0 or -errno (logged) */
 void nfs_server_stop(struct nfs_server *s); /* not on a loop's thread; frees */
 uint16_t nfs_server_port(const struct nfs_server *s);
 uint16_t nfs_server_portmap_port(const struct nfs_server *s); /* builtin; 0: none */

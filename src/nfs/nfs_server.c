@@ -77,8 +77,8 @@ static int announce(struct nfs_server *s)
     return 0;
 }
 
-int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv, struct loop **loops, size_t nloops,
-                     struct pool *pool, struct nfs_server **ret)
+int nfs_server_create(const struct nfs_config *cfg, struct fs *fs, struct kv *kv, struct loop **loops, size_t nloops,
+                      struct pool *pool, struct nfs_server **ret)
 {
     struct nfs_server *s = calloc(1, sizeof *s);
     if (!s)
@@ -108,13 +108,25 @@ int nfs_server_start(const struct nfs_config *cfg, struct fs *fs, struct kv *kv,
         return fail(s, "nsm", r);
     if ((r = nlm_create(s, &s->nlm)) < 0)
         return fail(s, "nlm", r);
-    nsm_start(s->nsm); /* grace begins before the first client comes */
-    if ((r = listen_all(s)) < 0)
-        return fail(s, "listen", r);
-    if ((r = announce(s)) < 0)
-        return fail(s, "portmap", r);
-    log_info("nfs", "event=listen addr=%s port=%u udp=%s", cfg->listen, s->port, cfg->udp ? "yes" : "no");
+    nsm_begin_grace(s->nsm);
     *ret = s;
+    return 0;
+}
+
+int nfs_server_listen(struct nfs_server *s)
+{
+    const char *part = "listen";
+    int r = listen_all(s);
+    if (r == 0) {
+        part = "portmap";
+        r = announce(s);
+    }
+    if (r < 0) {
+        log_error("nfs", "event=start_failed part=%s error=\"%s\"", part, strerror(-r));
+        return r;
+    }
+    log_info("nfs", "event=listen addr=%s port=%u udp=%s", s->cfg.listen, s->port, s->cfg.udp ? "yes" : "no");
+    nsm_start(s->nsm);
     return 0;
 }
 

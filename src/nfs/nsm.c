@@ -1,7 +1,8 @@
 /* nsm.c - the list of monitored hosts, in memory and in the state database, the state number, and the grace period.
  *
  * A record: key = address (16 bytes), hash of the name; value = our address (16 bytes), the name. A host is on the list
- * while it may hold something, or has still to be told of our last restart. */
+ * while it may hold something, or has still to be told of our last restart. Until the grace period is over that is true
+ * of whoever was on it before: it may reclaim, or we may end before it could. */
 #include "nsm_int.h"
 #include "base/clock.h"
 #include "base/kv.h"
@@ -14,6 +15,7 @@
 #define NSM_STATE_TABLE "nsm"
 #define NSM_HOSTS_MAX 65536u
 #define NSM_KEY 24u
+#define NSM_AFTER_GRACE NSEC_PER_SEC   /* what was asked in it has been answered */
 #define NSM_QUIET (10 * NSEC_PER_SEC) /* no reclaim for that long, and all hosts have: nobody is left to wait for */
 
 uint32_t nsm_state(struct nsm *nsm) { return atomic_load(&nsm->state); }
@@ -82,6 +84,7 @@ static int load_host(void *arg, const void *key, size_t nkey, const void *val, s
         return -ENOMEM;
     memcpy(h->local, local, 16);
     h->stored = h->to_notify = h->before = true;
+    h->monitored = nsm->srv->cfg.grace > 0;
     hash_insert(&nsm->hosts, &h->link, h->client);
     nsm->before_left++;
     return 0;
@@ -159,22 +162,52 @@ enum st nsm_host_monitor(struct nsm *nsm, const struct nfs_name *name, const str
     return h ? nsm_host_store(nsm, h) : ST_TOOMANY;
 }
 
-/* Everybody who was here before has reclaimed: the grace period ends when reclaims have ceased. */
+/* Marks the hosts that hold something. */
+static bool mark_holder(void *arg, const struct co_hold *h)
+{
+    struct nsm *nsm = arg;
+    struct nsm_host *host = h->party.label == CO_LABEL_NLM ? nsm_host_find(nsm, h->party.client) : NULL;
+    if (host)
+        host->reclaimed = true;
+    return true;
+}
+
+/* After grace: who was here before and has not come back holds nothing. */
+static void forget_absent(struct nsm *nsm)
+{
+    pthread_mutex_lock(&nsm->lock);
+    co_each(fs_engine(nsm->srv->fs), NULL, mark_holder, nsm);
+    for (size_t i = 0; i <= nsm->hosts.mask; i++)
+        for (struct hash_link *l = nsm->hosts.slots[i]; l; l = l->next) {
+            struct nsm_host *h = container_of(l, struct nsm_host, link);
+            if (!h->before || h->reclaimed)
+                continue;
+            h->reclaimed = true;
+            h->monitored = false;
+            nsm_host_store_later(nsm, h);
+        }
+    nsm->before_left = 0;
+    pthread_mutex_unlock(&nsm->lock);
+}
+
+/* When everybody who was here before has reclaimed the grace period ends as soon as reclaims have ceased. */
 static void grace_timer(struct timer *t)
 {
     struct nsm *nsm = container_of(t, struct nsm, grace);
     struct loop *l = nsm->srv->loop;
+    uint64_t now = loop_now(l), over = nsm->grace_until + NSM_AFTER_GRACE;
     pthread_mutex_lock(&nsm->lock);
-    uint64_t at = nsm->last_reclaim + NSM_QUIET;
+    uint64_t at = nsm->before_left ? UINT64_MAX : nsm->last_reclaim + NSM_QUIET;
     pthread_mutex_unlock(&nsm->lock);
-    if (!fs_in_grace(nsm->srv->fs))
-        return;
-    if (loop_now(l) < at) {
-        loop_timer(l, t, at);
+    if (now >= over) {
+        forget_absent(nsm);
         return;
     }
-    log_info("nsm", "event=grace_ended reason=\"all hosts have reclaimed\"");
-    fs_grace_end(nsm->srv->fs);
+    if (now >= at && fs_in_grace(nsm->srv->fs)) {
+        log_info("nsm", "event=grace_ended reason=\"all hosts have reclaimed\"");
+        fs_grace_end(nsm->srv->fs);
+    }
+    loop_timer(l, t, now < at ? MIN(at, over) : over);
 }
 static void grace_wake(struct task *t)
 {
@@ -202,6 +235,8 @@ enum st nsm_monitor(struct nsm *nsm, struct rpc_call *c, const struct nfs_name *
     bool known = h && h->monitored && (h->stored || !nsm->srv->kv);
     if (known && reclaim)
         reclaimed_locked(nsm, h);
+    else if (known && h->before && !h->reclaimed && !fs_in_grace(nsm->srv->fs))
+        h->reclaimed = true; /* it is here for something new */
     pthread_mutex_unlock(&nsm->lock);
     if (known)
         return ST_OK;
@@ -304,7 +339,13 @@ int nsm_create(struct nfs_server *s, struct nsm **ret)
     return 0;
 }
 
-static void start_run(void *arg) { nsm_notify_all(arg); }
+static void start_run(void *arg)
+{
+    struct nsm *nsm = arg;
+    nsm_notify_all(nsm);
+    if (nsm->grace_until)
+        grace_timer(&nsm->grace);
+}
 static void stop_run(void *arg)
 {
     struct nsm *nsm = arg;
@@ -312,25 +353,19 @@ static void stop_run(void *arg)
     nsm_notify_stop(nsm);
 }
 
-void nsm_start(struct nsm *nsm)
+void nsm_begin_grace(struct nsm *nsm)
 {
-    if (nsm->before_left == 0)
+    if (nsm->before_left == 0 || !nsm->srv->cfg.grace)
         return;
-    if (nsm->srv->cfg.grace) {
-        log_info("nsm", "event=grace_begun hosts=%u", nsm->before_left);
-        fs_grace_begin(nsm->srv->fs);
-    }
-    loop_call(nsm->srv->loop, start_run, nsm);
+    log_info("nsm", "event=grace_begun hosts=%u", nsm->before_left);
+    fs_grace_begin(nsm->srv->fs);
+    nsm->grace_until = clock_now() + nsm->srv->cfg.grace;
 }
 
-/* Marks the hosts that still hold something. */
-static bool mark_holder(void *arg, const struct co_hold *h)
+void nsm_start(struct nsm *nsm)
 {
-    struct nsm *nsm = arg;
-    struct nsm_host *host = h->party.label == CO_LABEL_NLM ? nsm_host_find(nsm, h->party.client) : NULL;
-    if (host)
-        host->reclaimed = true;
-    return true;
+    if (nsm->before_left)
+        loop_call(nsm->srv->loop, start_run, nsm);
 }
 
 void nsm_free(struct nsm *nsm)
@@ -340,10 +375,14 @@ void nsm_free(struct nsm *nsm)
     loop_call(nsm->srv->loop, stop_run, nsm);
     while (atomic_load(&nsm->jobs) > 0)
         usleep(1000);
-    /* Nobody else is left. Hosts that hold nothing need not be told of the next start; then there is no grace either. */
+    /* Nobody else is left. Hosts that hold nothing, and have nothing to reclaim, need not be told of the next start;
+     * then there is no grace either. */
+    bool grace = fs_in_grace(nsm->srv->fs);
     for (size_t i = 0; i <= nsm->hosts.mask; i++)
-        for (struct hash_link *l = nsm->hosts.slots[i]; l; l = l->next)
-            container_of(l, struct nsm_host, link)->reclaimed = false;
+        for (struct hash_link *l = nsm->hosts.slots[i]; l; l = l->next) {
+            struct nsm_host *h = container_of(l, struct nsm_host, link);
+            h->reclaimed = grace && h->before && !h->reclaimed;
+        }
     co_each(fs_engine(nsm->srv->fs), NULL, mark_holder, nsm);
     for (size_t i = 0; i <= nsm->hosts.mask; i++) {
         for (struct hash_link *l = nsm->hosts.slots[i]; l; l = l->next) {

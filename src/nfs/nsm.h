@@ -14,7 +14,9 @@ enum { STAT_SUCC, STAT_FAIL };
 
 /* Raises the state number, reads the list. 0 or -errno. */
 int nsm_create(struct nfs_server *s, struct nsm **ret);
-/* Begins the grace period and the notifications, if there are hosts to tell. Not on a loop's thread. */
+/* Begins the grace period if there are hosts that may have something to reclaim, before anybody is answered; then the
+ * notifications, when they can come. Not on a loop's thread. */
+void nsm_begin_grace(struct nsm *nsm);
 void nsm_start(struct nsm *nsm);
 /* Forgets hosts that hold nothing; after the rpc server's end. */
 void nsm_free(struct nsm *nsm);

@@ -54,6 +54,7 @@ struct nsm {
     char name[256];
     struct list tells;  /* loop */
     struct timer grace; /* loop */
+    uint64_t grace_until; /* clock_now(), 0: none */
     struct task wake;   /* loop: everybody has reclaimed */
     bool wake_posted;   /* under lock */
     _Atomic unsigned jobs; /* pool tasks under way */

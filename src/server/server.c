@@ -100,8 +100,13 @@ static bool start_nfs(struct server *s)
                              .park = c->lock.nfs_park,
                              .grace = c->lock.policy.grace_period,
                              .name = c->server.name[0] ? c->server.name : NULL};
-    int r = nfs_server_start(&cfg, s->fs, s->kv, s->loops, s->nloops, s->pool, &s->nfs);
+    int r = nfs_server_create(&cfg, s->fs, s->kv, s->loops, s->nloops, s->pool, &s->nfs);
     return r == 0 || failed("nfs", r);
+}
+
+static bool listen_nfs(struct server *s)
+{
+    return !s->nfs || nfs_server_listen(s->nfs) == 0;
 }
 
 /* The server's GUID is drawn once and kept: clients recognise the server by it. */
@@ -180,10 +185,13 @@ static bool start_admin(struct server *s)
     return true;
 }
 
+/* What clients had before, over either protocol, is known or kept for them before the first of them is answered: NFS'
+ * grace period has begun when SMB's persistent opens are opened again, and they are when NFS listens. */
 bool server_start(struct server *s)
 {
     s->started = clock_wall();
-    return open_log(&s->cfg) && open_state(s) && start_threads(s) && start_fs(s) && start_nfs(s) && start_smb(s) && start_admin(s);
+    return open_log(&s->cfg) && open_state(s) && start_threads(s) && start_fs(s) && start_nfs(s) && start_smb(s) && listen_nfs(s) &&
+           start_admin(s);
 }
 
 void server_stop(struct server *s)

@@ -2,9 +2,9 @@
  * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
  *
  * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
- * the holder's. When this is it, and somebody waits, it is queued at once: answers to later requests come later. Who
- * does not wait is answered first, as with Windows. A holder without a connection gets no notice: its opens are being
- * closed, or the engine knows that they are disconnected. */
+ * the holder's, and when that has ended on another one. When it is the loop that runs, and somebody waits, the notice is
+ * queued at once: answers to later requests come later. Who does not wait is answered first, as with Windows. A holder
+ * without a connection gets no notice: its opens are being closed, or the engine knows that they are disconnected. */
 #include "internal.h"
 #include "fs/open.h"
 
@@ -84,12 +84,12 @@ bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[1
     return e;
 }
 
-/* --- On the loop. */
 struct notice {
     struct task task;
     struct conn_sent sent;
     struct smb_conn *conn;
     struct fs_told *told;
+    uint64_t client;
     uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
     bool drop, lease, ack;
     uint64_t persistent_id, volatile_id;
@@ -117,12 +117,73 @@ static void put_lease_break(struct wbuf *w, const struct notice *n)
     wbuf_zero(w, 12); /* BreakReason, AccessMaskHint, ShareMaskHint */
 }
 
-static void notice_sent(struct conn_sent *s)
+/* --- Which connection. `not`: one that has ended. */
+static struct smb_conn *conn_of_session(struct smb_session *s, const struct smb_conn *not)
 {
-    struct notice *n = container_of(s, struct notice, sent);
+    struct smb_conn *c = NULL;
+    struct smb_channel *ch;
+    pthread_mutex_lock(&s->lock);
+    list_each(ch, &s->channels, in_session)
+        if (ch->conn != not && !c)
+            c = smb_conn_ref(ch->conn);
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
+
+static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client, const struct smb_conn *not)
+{
+    struct smb_conn *c, *found = NULL;
+    pthread_rwlock_rdlock(&srv->lock);
+    list_each(c, &srv->conns, in_server)
+        if (c->client_id == client && c->authenticated && !c->gone && c != not) {
+            found = smb_conn_ref(c);
+            break;
+        }
+    pthread_rwlock_unlock(&srv->lock);
+    return found;
+}
+
+/* A lease is its client's, whatever connection its opens came over: the oldest one is told, as on Windows. */
+static struct smb_conn *conn_for(struct smb_server *srv, bool lease, uint64_t client, const struct smb_open *o,
+                                 const struct smb_conn *not)
+{
+    struct smb_conn *c = lease ? conn_of_client(srv, client, not) : NULL;
+    if (!c && o && o->session)
+        c = conn_of_session(o->session, not);
+    return c ? c : conn_of_client(srv, client, not);
+}
+
+/* --- On the loop. */
+static void notice_over(struct notice *n)
+{
     fs_told_done(n->told);
     smb_conn_unref(n->conn);
     free(n);
+}
+
+/* A client may be back before the end of its old connection has been seen. */
+static void notice_elsewhere(struct notice *n)
+{
+    struct smb_conn *old = n->conn;
+    struct smb_open *o = smb_open_by_number(old->srv, n->persistent_id);
+    struct smb_conn *c = conn_for(old->srv, n->lease, n->client, o, old);
+    smb_open_unref(o);
+    if (!c) {
+        notice_over(n);
+        return;
+    }
+    n->conn = c;
+    smb_conn_unref(old);
+    loop_post(c->home->loop, &n->task);
+}
+
+static void notice_sent(struct conn_sent *s)
+{
+    struct notice *n = container_of(s, struct notice, sent);
+    if (n->conn->net->is_closed && !n->drop)
+        notice_elsewhere(n);
+    else
+        notice_over(n);
 }
 
 static void send_notice(struct task *t)
@@ -131,7 +192,10 @@ static void send_notice(struct task *t)
     struct smb_conn *c = n->conn;
     if (n->drop) {
         conn_close(c->net);
-    } else if (!c->net->is_closed) {
+    } else if (conn_peer_ended(c->net)) {
+        notice_elsewhere(n);
+        return;
+    } else {
         struct smb_channel *ch = n->session ? smb_channel_find(c, n->session) : NULL;
         struct smb_channel *seal = ch && ch->session->encrypt && ch->seal ? ch : NULL;
         struct wbuf w;
@@ -156,50 +220,18 @@ static void send_notice(struct task *t)
     conn_when_sent(c->net, &n->sent);
 }
 
-/* The answers of a compound go out together: one of them may grant what is broken now. */
-static bool owes_answers(const struct smb_conn *c)
-{
-    struct smb_req *r;
-    smb_list_each(r, &c->requests, in_conn)
-        if (r->last_end)
-            return true;
-    return false;
-}
-
 static void notice_post(struct notice *n, struct fs_told *told)
 {
     struct loop *home = n->conn->home->loop;
     n->told = fs_told_later(told);
-    if (fs_told_is_waited_for(told) && loop_self() == home && !owes_answers(n->conn))
+    if (fs_told_is_waited_for(told) && loop_self() == home)
         send_notice(&n->task);
     else
         loop_post(home, &n->task);
 }
 
 /* --- From any thread. */
-static struct smb_conn *conn_of_session(struct smb_session *s)
-{
-    pthread_mutex_lock(&s->lock);
-    struct smb_channel *ch = list_first(&s->channels, struct smb_channel, in_session);
-    struct smb_conn *c = ch ? smb_conn_ref(ch->conn) : NULL;
-    pthread_mutex_unlock(&s->lock);
-    return c;
-}
-
-static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client)
-{
-    struct smb_conn *c, *found = NULL;
-    pthread_rwlock_rdlock(&srv->lock);
-    list_each(c, &srv->conns, in_server)
-        if (c->client_id == client && c->authenticated && !c->gone) {
-            found = smb_conn_ref(c);
-            break;
-        }
-    pthread_rwlock_unlock(&srv->lock);
-    return found;
-}
-
-static void on_break(struct smb_server *srv, const struct co_event *ev, struct fs_told *told)
+void smb_break_notify(struct smb_server *srv, const struct co_event *ev, struct fs_told *told)
 {
     struct smb_open *o = smb_open_by_number(srv, ev->party.open);
     bool lease = ev->lease_kind == CO_LEASE, v2 = true;
@@ -218,18 +250,13 @@ static void on_break(struct smb_server *srv, const struct co_event *ev, struct f
         o->oplock_level = ev->to & CO_R ? SMB2_OPLOCK_LEVEL_II : SMB2_OPLOCK_LEVEL_NONE;
         pthread_mutex_unlock(&o->lock);
     }
-    /* A lease is its client's, whatever connection its opens came over: the oldest one is told, as on Windows. */
-    struct smb_conn *c = lease ? conn_of_client(srv, ev->party.client) : NULL;
-    if (!c && o && o->session)
-        c = conn_of_session(o->session);
-    if (!c)
-        c = conn_of_client(srv, ev->party.client);
+    struct smb_conn *c = conn_for(srv, lease, ev->party.client, o, NULL);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
-        *n = (struct notice){.task.fn = send_notice, .conn = c, .lease = lease, .ack = ev->ack,
-                             .session = o && o->session && !lease ? o->session->id : 0,
-                             .persistent_id = ev->party.open, .volatile_id = o ? o->volatile_id : 0,
-                             .from = ev->from, .to = ev->to, .epoch = v2 ? ev->epoch : 0};
+        *n = (struct notice){.task.fn = send_notice, .conn = c, .client = ev->party.client,
+                             .session = o && o->session && !lease ? o->session->id : 0, .lease = lease, .ack = ev->ack,
+                             .persistent_id = ev->party.open, .volatile_id = o ? o->volatile_id : 0, .from = ev->from,
+                             .to = ev->to, .epoch = v2 ? ev->epoch : 0};
         memcpy(n->key, ev->party.lease, 16);
         notice_post(n, told);
     } else if (c) {
@@ -240,7 +267,7 @@ static void on_break(struct smb_server *srv, const struct co_event *ev, struct f
 
 static void on_drop(struct smb_server *srv, const struct co_event *ev)
 {
-    struct smb_conn *c = conn_of_client(srv, ev->party.client);
+    struct smb_conn *c = conn_of_client(srv, ev->party.client, NULL);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
         *n = (struct notice){.task.fn = send_notice, .conn = c, .drop = true};
@@ -262,7 +289,8 @@ void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told)
     struct smb_server *srv = arg;
     switch (ev->kind) {
     case CO_EV_BREAK:
-        on_break(srv, ev, told);
+        if (!smb_unanswered_hold(srv, ev, told))
+            smb_break_notify(srv, ev, told);
         break;
     case CO_EV_VOID:
         on_void(srv, ev);

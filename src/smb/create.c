@@ -303,6 +303,7 @@ static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct 
 
 static uint32_t create_reconnect(struct smb_req *r, struct create_state *s)
 {
+    smb_unanswered_add(r, s->open, s->cx.reconnect_id);
     uint32_t status = smb_durable_reconnect(r, &s->cx, &s->path, s->open);
     if (status != STATUS_SUCCESS)
         return status;
@@ -334,6 +335,8 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     if (status != STATUS_SUCCESS)
         return status;
     struct fs_open_result res = {0};
+    if (s->oplock != SMB2_OPLOCK_LEVEL_NONE)
+        smb_unanswered_add(r, s->open, s->open->persistent_id);
     enum st st = fs_open(&r->fs, &s->a, &res);
     if (st == ST_SYMLINK)
         return create_symlink_error(r, &s->a);

@@ -105,6 +105,7 @@ static void expiry_posted(struct task *t)
 
 void smb_durable_init(struct smb_server *srv)
 {
+    list_init(&srv->unanswered);
     list_init(&srv->disconnected);
     srv->ndisconnected = 0;
     srv->expiry = (struct timer){.fn = expiry_due};

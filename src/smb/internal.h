@@ -160,6 +160,8 @@ void smb_durable_restored(struct smb_open *o); /* opened again after a restart: 
 /* --- persist.c */
 bool smb_persist_save(struct smb_open *o); /* all that is needed to open it again; waits for the disk */
 void smb_persist_update(struct smb_open *o); /* its ranges have changed; also waits for the disk */
+/* These ranges are about to be unlocked: before anybody else can have them, so that no two records claim one. */
+void smb_persist_unlocking(struct smb_open *o, const struct fs_range *gone, size_t n);
 void smb_persist_drop(struct smb_open *o);
 void smb_persist_restore(struct smb_server *srv); /* at the start: what was open then is open again, disconnected */
 
@@ -175,11 +177,19 @@ void smb_replay_done(struct smb_req *r);
 /* --- break_notify.c */
 struct smb_lease;
 uint64_t smb_client_id(const uint8_t guid[16]);
+void smb_break_notify(struct smb_server *srv, const struct co_event *ev, struct fs_told *told);
 void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told);
 void smb_lease_join(struct smb_open *o);  /* on publishing an open with a lease key */
 void smb_lease_leave(struct smb_open *o); /* on closing it */
 /* The file that the lease with this key is on. False: no such lease of this client. */
 bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[16], struct co_key *ret);
+
+/* --- unanswered.c */
+/* Before the open can be granted anything; `number`: what it is in the engine. */
+void smb_unanswered_add(struct smb_req *r, struct smb_open *o, uint64_t number);
+/* True: the event is kept until done(), which is called when r's responses so far are queued. */
+bool smb_unanswered_hold(struct smb_server *srv, const struct co_event *ev, struct fs_told *told);
+void smb_unanswered_done(struct smb_req *r);
 
 /* --- negotiate.c */
 bool smb1_negotiate(struct smb_req *r, struct cursor in); /* SMB1's; false: no dialect of ours */

@@ -13,7 +13,8 @@ enum { SMB2_LOCKFLAG_SHARED_LOCK = 0x1, SMB2_LOCKFLAG_EXCLUSIVE_LOCK = 0x2, SMB2
 struct lock_state {
     struct smb_open *open;
     struct fs_range *ranges;
-    size_t n;
+    size_t n, good;    /* of n elements, those before the first that is wrong */
+    uint32_t status;   /* what is wrong with that */
     bool unlock, wait;
     uint32_t sequence; /* LockSequenceIndex << 4 | LockSequenceNumber */
 };
@@ -64,18 +65,26 @@ static uint32_t lock_decode(struct smb_req *r, struct lock_state *s)
 /* Unlocks are done one by one, as far as the array is good; locks only when all of it is. */
 static uint32_t lock_ranges(struct smb_req *r, struct lock_state *s)
 {
+    while (s->good < s->n && (s->status = range_decode(&r->in, s->good, s)) == STATUS_SUCCESS)
+        s->good++;
+    return s->unlock && s->good ? STATUS_SUCCESS : s->status;
+}
+
+static uint32_t unlock_run(struct smb_req *r, struct lock_state *s)
+{
     struct fs_open *o = s->open->fso;
-    for (size_t i = 0; i < s->n; i++) {
-        uint32_t status = range_decode(&r->in, i, s);
-        if (status != STATUS_SUCCESS)
-            return status;
-        if (!s->unlock)
-            continue;
+    bool persistent = s->open->persistent;
+    if (persistent)
+        smb_persist_unlocking(s->open, s->ranges, s->good);
+    for (size_t i = 0; i < s->good; i++) {
         enum st st = fs_unlock(&r->fs, o->node, o, &s->ranges[i], 1);
-        if (st != ST_OK)
-            return smb_status(st);
+        if (st == ST_OK)
+            continue;
+        if (persistent)
+            smb_persist_update(s->open); /* the rest is still locked */
+        return smb_status(st);
     }
-    return STATUS_SUCCESS;
+    return s->status;
 }
 
 /* 3.3.5.14: a bucket of LockSequenceArray for requests that may be sent again on another channel or after a
@@ -104,8 +113,10 @@ static uint32_t lock_first(struct smb_req *r, struct lock_state *s)
 
 static uint32_t lock_run(struct smb_req *r, struct lock_state *s)
 {
-    if (s->unlock || !s->n)
+    if (!s->n)
         return STATUS_SUCCESS;
+    if (s->unlock)
+        return unlock_run(r, s);
     /* 3.3.4.17, 3.3.5.10: a waiting lock whose open is closed under it. */
     if (s->open->closed)
         return STATUS_RANGE_NOT_LOCKED;
@@ -140,7 +151,7 @@ uint32_t smb_lock(struct smb_req *r)
         return SMB_OFFLOAD; /* what it has locked is written down */
     if (status == STATUS_SUCCESS)
         status = lock_run(r, s);
-    if (status == STATUS_SUCCESS && s->open->persistent)
+    if (status == STATUS_SUCCESS && s->open->persistent && !s->unlock && s->n)
         smb_persist_update(s->open);
     if (status == SMB_PARKED || status == SMB_OFFLOAD)
         return status;

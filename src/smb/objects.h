@@ -48,6 +48,7 @@ struct smb_server {
     struct hash sessions;   /* by session id */
     struct hash opens;      /* every open of the server by persistent file id */
     struct hash create_guids; /* those that were asked for under one, by client and it (replay.c) */
+    struct list unanswered;   /* opens whose clients do not know them yet (unanswered.c) */
     struct list disconnected; /* opens whose clients may come back (durable.c) */
     uint32_t ndisconnected;
     struct timer expiry;    /* when the first of them is given up; on the first home's loop */
@@ -156,6 +157,10 @@ struct smb_open {
     struct hash_link by_id; /* persistent id, which is its number in the engine too */
     struct hash_link by_guid;
     struct list in_disconnected;
+    struct list in_unanswered;
+    struct smb_open *unanswered_next;   /* of its request */
+    struct smb_held_break *held_breaks; /* in order; under the server's lock */
+    uint64_t number;                    /* by which these know it; 0: it is known */
     uint64_t persistent_id, volatile_id;
     struct smb_server *srv;
     struct smb_session *session; /* reference; NULL: disconnected */

@@ -58,6 +58,7 @@ static struct smb_open *open_make(struct smb_server *srv)
     atomic_init(&o->refs, 1);
     list_init(&o->in_session);
     list_init(&o->in_disconnected);
+    list_init(&o->in_unanswered);
     list_init(&o->waiting);
     pthread_mutex_init(&o->lock, NULL);
     return o;

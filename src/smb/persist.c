@@ -18,12 +18,28 @@ struct ranges {
     struct wbuf *w;
     const struct co_party *party;
     uint32_t n;
+    const struct fs_range *gone; /* not to be written, each once */
+    size_t ngone;
+    uint64_t skipped[RANGES_MAX / 64];
 };
+
+static bool skip(struct ranges *g, const struct co_hold *h)
+{
+    for (size_t i = 0; i < g->ngone; i++) {
+        const struct fs_range *x = &g->gone[i];
+        if (x->first != h->first || x->zero_len != h->zero_len || (!x->zero_len && x->last != h->last) ||
+            g->skipped[i / 64] >> i % 64 & 1)
+            continue;
+        g->skipped[i / 64] |= 1ull << i % 64;
+        return true;
+    }
+    return false;
+}
 
 static bool put_range(void *arg, const struct co_hold *h)
 {
     struct ranges *g = arg;
-    if (h->kind != CO_KIND_RANGE || h->party.client != g->party->client || h->party.open != g->party->open)
+    if (h->kind != CO_KIND_RANGE || h->party.client != g->party->client || h->party.open != g->party->open || skip(g, h))
         return true;
     wbuf_le64(g->w, h->first);
     wbuf_le64(g->w, h->last);
@@ -44,7 +60,7 @@ static void put_cred(struct wbuf *w, const struct fs_cred *c)
         wbuf_le32(w, c->groups[i]);
 }
 
-static bool put_record(struct wbuf *w, struct smb_open *o)
+static bool put_record(struct wbuf *w, struct smb_open *o, const struct fs_range *gone, size_t ngone)
 {
     const struct fs_open *f = o->fso;
     struct fs_req q;
@@ -77,18 +93,30 @@ static bool put_record(struct wbuf *w, struct smb_open *o)
     wbuf_put(w, handle, n);
     wbuf_le16(w, (uint16_t)stream);
     wbuf_put(w, f->stream, stream);
-    struct ranges g = {.w = w, .party = &f->party};
+    struct ranges g = {.w = w, .party = &f->party, .gone = gone, .ngone = ngone};
     fs_open_each_hold(o->fso, put_range, &g);
     return !w->bad && g.n < RANGES_MAX;
 }
 
-bool smb_persist_save(struct smb_open *o)
+/* One writer of a record at a time, so that none puts what it saw over what a later one did; by number. */
+static pthread_mutex_t writing[16] = {[0 ... 15] = PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t *writer(uint64_t id) { return &writing[id % ARRAY_LEN(writing)]; }
+
+static bool save(struct smb_open *o, const struct fs_range *gone, size_t ngone)
 {
     uint8_t key[8];
     struct wbuf w _cleanup_(wbuf_done);
     put_be64(key, o->persistent_id);
     wbuf_init(&w, 512, RECORD_MAX);
-    return o->srv->kv && put_record(&w, o) && kv_put(o->srv->kv, TABLE, key, 8, wbuf_at(&w, 0), wbuf_len(&w)) == 0;
+    return o->srv->kv && put_record(&w, o, gone, ngone) && kv_put(o->srv->kv, TABLE, key, 8, wbuf_at(&w, 0), wbuf_len(&w)) == 0;
+}
+
+bool smb_persist_save(struct smb_open *o)
+{
+    pthread_mutex_lock(writer(o->persistent_id));
+    bool saved = save(o, NULL, 0);
+    pthread_mutex_unlock(writer(o->persistent_id));
+    return saved;
 }
 
 static void drop(struct smb_server *srv, uint64_t id)
@@ -100,17 +128,24 @@ static void drop(struct smb_server *srv, uint64_t id)
 
 void smb_persist_drop(struct smb_open *o)
 {
+    pthread_mutex_lock(writer(o->persistent_id));
     drop(o->srv, o->persistent_id);
+    pthread_mutex_unlock(writer(o->persistent_id));
 }
 
-void smb_persist_update(struct smb_open *o)
+/* Not when it has been closed meanwhile, or another object stands for it. */
+void smb_persist_unlocking(struct smb_open *o, const struct fs_range *gone, size_t n)
 {
-    if (smb_persist_save(o))
-        return;
-    log_warn("smb", "event=persistent_not_saved user=%s", log_quote(o->fso->cred.name, strlen(o->fso->cred.name)));
-    o->persistent = false; /* rather not again than with other ranges than it has */
-    smb_persist_drop(o);
+    pthread_mutex_lock(writer(o->persistent_id));
+    if (!o->closed && !save(o, gone, MIN(n, (size_t)RANGES_MAX))) {
+        log_warn("smb", "event=persistent_not_saved user=%s", log_quote(o->fso->cred.name, strlen(o->fso->cred.name)));
+        o->persistent = false; /* rather not again than with other ranges than it has */
+        drop(o->srv, o->persistent_id);
+    }
+    pthread_mutex_unlock(writer(o->persistent_id));
 }
+
+void smb_persist_update(struct smb_open *o) { smb_persist_unlocking(o, NULL, 0); }
 
 /* --- Reading. */
 struct record {

@@ -146,6 +146,7 @@ static void split_off_finished(struct smb_req *r)
     wbuf_cut(&r->out, end);
     smb_send(r->conn, &r->out, r->sealed_channel);
     r->out = (struct wbuf){0};
+    smb_unanswered_done(r);
     smb_reply_begin(r);
 }
 
@@ -174,6 +175,7 @@ void smb_reply_send(struct smb_req *r)
 {
     if (!r->last_end && !r->out.bad) {
         wbuf_done(&r->out);
+        smb_unanswered_done(r);
         return;
     }
     size_t end = r->last_end;
@@ -183,4 +185,5 @@ void smb_reply_send(struct smb_req *r)
     reply_close(r, wbuf_len(&r->out), 0);
     smb_send(r->conn, &r->out, r->sealed_channel);
     r->out = (struct wbuf){0};
+    smb_unanswered_done(r);
 }

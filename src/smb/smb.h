@@ -45,6 +45,7 @@ struct smb_req {
     const struct smb_handler *handler; /* dispatch.c */
     enum { SMB_BEGIN, SMB_RUN, SMB_FINISH } phase;
     struct smb_channel *channel; /* reference or NULL */
+    struct smb_open *unanswered; /* references: opens of its CREATEs whose responses are not queued yet (unanswered.c) */
     struct smb_open *opens[2];   /* what smb_open_find() gave: dropped when the command is done */
     struct smb_open *counted;    /* one of them: this request is outstanding on it (replay.c) */
     struct list in_open;         /* of opens[0], while parked */

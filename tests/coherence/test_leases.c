@@ -309,10 +309,37 @@ static void test_disconnected(void **state)
     a = holder(k, CO_LEASE, RWH);
     co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
     assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
-    assert_break(k, RWH, 0, true);
+    assert_no_break(k);
     co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
+    assert_break(k, RWH, 0, true);
     assert_int_equal(kit_ack(k, 1, a, CO_LEASE, 0), ST_OK);
     assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
+    kit_close(k, 1, a);
+    /* also one who has nothing to give back: who would not be waited for if it could be told */
+    k->now += 100 * SEC;
+    a = holder(k, CO_LEASE, CO_R);
+    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
+    t = (struct kit_ticket){.t.tell_first = CO_TELL_ALL};
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
+    assert_no_break(k);
+    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
+    assert_break(k, CO_R, 0, false);
+    assert_int_equal(t.wakes, 0);
+    kit_clear(k);
+    assert_int_equal(t.wakes, 1);
+    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
+    kit_close(k, 1, a);
+    /* and its time to be away is not its failure to answer */
+    k->now += 100 * SEC;
+    a = holder(k, CO_LEASE, RWH);
+    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
+    kit_clear(k);
+    k->now += 35 * SEC;
+    co_tick(k->co, k->now, &k->out);
+    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
+    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
+    assert_no_break(k);
     kit_close(k, 1, a);
     /* gone in the middle of a break */
     k->now += 100 * SEC;

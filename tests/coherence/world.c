@@ -83,7 +83,7 @@ static void told(struct world *w, unsigned party)
 
 uint8_t world_thinks(const struct world *w, const struct lease *l)
 {
-    uint8_t bits = l->to; /* of more it knows that it must give it up */
+    uint8_t bits = l->stored ? l->granted : l->to; /* of more it knows that it must give it up */
     for (unsigned i = 0; i < 2; i++)
         for (unsigned k = 0; k < w->n_untold[i]; k++)
             bits |= w->untold[i][k].lease == l->seq ? w->untold[i][k].from : 0;
@@ -583,7 +583,7 @@ uint64_t world_state(const struct world *w)
     }
     list_each(l, &f->leases, link) {
         mix(&h, l->party.client << 32 | l->kind << 24 | l->granted << 16 | l->to << 8 | l->floor);
-        mix(&h, l->breaking | l->cascade << 1 | l->believed << 2 | l->untold << 5);
+        mix(&h, l->breaking | l->cascade << 1 | l->believed << 2 | l->stored << 5 | l->untold << 6);
         mix(&h, l->breaking ? ahead(w, l->timer.at) : 0);
     }
     struct all_ranges a = {.n = 0};

@@ -33,7 +33,8 @@ void env_start(struct env *e, struct kv *kv, unsigned again)
                             .portmap_listen = "127.0.0.1:0", .park = 300 * NSEC_PER_MSEC, .drc_entries = 4096,
                             .limits = {.max_message = 2 << 20, .max_inflight = 128, .max_queued = 32 << 20},
                             .max_connections = 100, .grace = 20 * NSEC_PER_SEC, .name = "testserver"};
-    assert(nfs_server_start(&nc, e->fs, kv, e->loops, 2, e->pool, &e->srv) == 0);
+    assert(nfs_server_create(&nc, e->fs, kv, e->loops, 2, e->pool, &e->srv) == 0);
+    assert(nfs_server_listen(e->srv) == 0);
     e->port = nfs_server_port(e->srv);
     e->fd = peer_connect(e->port);
 }

@@ -689,6 +689,43 @@ static void restart_grace_and_reclaim(void **state)
     assert_int_equal(unlock(&a), NLM4_GRANTED);
 }
 
+static void restart(void)
+{
+    env_stop(&env);
+    forget_calls();
+    env_start(&env, kv, 0);
+    root = env_mount(&env, "/share");
+}
+
+/* Who has been told of one restart and has not reclaimed yet when there is the next is told of that too, and has its grace
+ * period again. Who does not come back at all is forgotten after it. */
+static void restart_before_a_reclaim(void **state)
+{
+    struct l a = {"alpha", 1, 0, 10, true}, b = {"beta", 1, 0, 10, true};
+    uint32_t seen[2], n;
+    assert_int_equal(lock(&a), NLM4_GRANTED);
+    for (int i = 0; i < 2; i++) {
+        restart();
+        assert_int_equal(nfs_create(&env, &root, i ? "second" : "first", &file), 0);
+        for (int names = 0; names < 2; names++) { /* our address, and our name */
+            struct seen s = expect_call(NSM, SM_NOTIFY, 3000);
+            assert_non_null(s.args.p);
+            get_opaque(&s.args, &n);
+            seen[i] = get32(&s.args);
+            drop(&s.args);
+        }
+        usleep(300000); /* it is noted down that it has been told */
+        assert_int_equal(lock(&b), NLM4_DENIED_GRACE_PERIOD);
+    }
+    assert_true(seen[1] > seen[0]);
+    a.reclaim = true;
+    assert_int_equal(lock(&a), NLM4_GRANTED);
+    assert_int_equal(unlock(&a), NLM4_GRANTED);
+    fs_grace_end(env.fs);
+    restart();
+    assert_false(fs_in_grace(env.fs));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -708,6 +745,7 @@ int main(void)
         cmocka_unit_test_setup(a_restarted_host_loses_its_locks, setup),
         cmocka_unit_test_setup(monitors_for_local_programs, setup),
         cmocka_unit_test_setup(restart_grace_and_reclaim, setup),
+        cmocka_unit_test_setup(restart_before_a_reclaim, setup),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

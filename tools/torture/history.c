@@ -15,11 +15,19 @@ size_t history_add(struct history *h, const struct history_op *op)
 
 void history_drop(struct history *h, uint64_t reg, uint64_t first, uint64_t last)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < h->n; i++)
-        if (h->op[i].reg != reg || h->op[i].value < first || h->op[i].value > last)
-            h->op[kept++] = h->op[i];
-    h->n = kept;
+    if (h->nlost == h->lost_cap) {
+        h->lost_cap = h->lost_cap ? 2 * h->lost_cap : 64;
+        if (!(h->lost = realloc(h->lost, h->lost_cap * sizeof *h->lost)))
+            torture_fail("out of memory");
+    }
+    h->lost[h->nlost++] = (struct history_lost){reg, first, last};
+}
+
+void history_done(struct history *h)
+{
+    free(h->op);
+    free(h->lost);
+    *h = (struct history){0};
 }
 
 /* By register, then by value, a write before its reads. */
@@ -33,6 +41,31 @@ static int by_place(const void *x, const void *y)
     if ((a->kind == HISTORY_READ) != (b->kind == HISTORY_READ))
         return a->kind == HISTORY_READ ? 1 : -1;
     return a->invoked < b->invoked ? -1 : a->invoked > b->invoked;
+}
+
+static int by_register(const void *x, const void *y)
+{
+    const struct history_lost *a = x, *b = y;
+    if (a->reg != b->reg)
+        return a->reg < b->reg ? -1 : 1;
+    return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* Both are in the order of registers and values. */
+static void leave_out_lost(struct history *h)
+{
+    size_t kept = 0, at = 0;
+    qsort(h->lost, h->nlost, sizeof *h->lost, by_register);
+    for (size_t i = 0; i < h->n; i++) {
+        const struct history_op *o = &h->op[i];
+        const struct history_lost *l = h->lost;
+        while (at < h->nlost && (l[at].reg < o->reg || (l[at].reg == o->reg && l[at].last < o->value)))
+            at++;
+        if (at == h->nlost || l[at].reg != o->reg || o->value < l[at].first)
+            h->op[kept++] = *o;
+    }
+    h->n = kept;
+    h->nlost = 0;
 }
 
 /* All operations with one value. first: the earliest end of one of them; last: the latest beginning. When first < last the
@@ -140,6 +173,7 @@ size_t history_check(struct history *h, void (*explain)(const struct history_op 
     if (!c.zone)
         torture_fail("out of memory");
     qsort(h->op, h->n, sizeof *h->op, by_place);
+    leave_out_lost(h);
     for (size_t i = 0, k; i < h->n; i = k) {
         for (k = i + 1; k < h->n && h->op[k].reg == h->op[i].reg; k++)
             ;

@@ -12,14 +12,20 @@ struct history_op {
     uint64_t invoked, responded;
     enum history_kind kind;
     uint16_t who;
-    bool cached;                  /* never left the client */
+    uint8_t cached;               /* it never left the client: by which right, for people (0: it did) */
+};
+struct history_lost { /* values of a register */
+    uint64_t reg, first, last;
 };
 struct history {
     struct history_op *op;
     size_t n, cap;
+    struct history_lost *lost;
+    size_t nlost, lost_cap;
 };
 size_t history_add(struct history *h, const struct history_op *op); /* its index */
-/* The writes of these values, and what read them, were lost with their client's cache. */
+void history_done(struct history *h);
+/* The writes of these values, and what read them, were lost with their client's cache: left out when it is checked. */
 void history_drop(struct history *h, uint64_t reg, uint64_t first, uint64_t last);
 /* The number of registers whose history has no order; describes the first ones. The operations are sorted. */
 size_t history_check(struct history *h, void (*explain)(const struct history_op *a, const struct history_op *b,

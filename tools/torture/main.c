@@ -29,6 +29,7 @@ static const char help[] =
     "  --cell PATTERN        only cells whose name matches (* and ?); may be repeated\n"
     "  --history S           instead: clients of both protocols at random for S seconds; what they saw is checked\n"
     "  --clients N, --seed N of the history (20, by the clock)\n"
+    "  --kills N, --restart COMMAND   in it the server is killed and started again N times, by this command\n"
     "  --quick               only a selection\n"
     "  --list                names them, with what is expected, and ends\n"
     "  --json                one object a line instead of TAP\n"
@@ -107,6 +108,8 @@ static void take(int option, const char *value)
         break;
     case 'H': options.play.seconds = (unsigned)atoi(value); break;
     case 'C': options.play.clients = (unsigned)atoi(value); break;
+    case 'K': options.play.kills = (unsigned)atoi(value); break;
+    case 'r': options.play.restart = value; break;
     case 'R': options.play.seed = strtoull(value, NULL, 10); break;
     case 'q': options.quick = true; break;
     case 'l': options.list = true; break;
@@ -124,7 +127,7 @@ static void parse(int argc, char **argv)
         {"share", 1, NULL, 'S'}, {"user", 1, NULL, 'u'}, {"password", 1, NULL, 'p'}, {"dialect", 1, NULL, 'd'},
         {"uid", 1, NULL, 'U'}, {"gid", 1, NULL, 'G'}, {"sources", 1, NULL, 'a'}, {"break-timeout", 1, NULL, 'b'},
         {"policy", 1, NULL, 'P'}, {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'},
-        {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'},
+        {"kills", 1, NULL, 'K'}, {"restart", 1, NULL, 'r'}, {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'},
         {"json", 0, NULL, 'j'}, {"pcap", 1, NULL, 'w'}, {"help", 0, NULL, 'h'}, {0}};
     options.target.uid = getuid();
     options.target.gid = getgid();
@@ -236,6 +239,8 @@ int main(int argc, char **argv)
     aim(&w);
     if (options.pcap && !(w.pcap = pcap_open(options.pcap)))
         torture_fail("%s: %s", options.pcap, strerror(errno));
+    if (options.play.kills && !options.play.restart)
+        torture_fail("--kills needs --restart");
     if (options.play.seconds) {
         options.play.seed = options.play.seed ? options.play.seed : wire_now();
         bool ok = players_run(&w, &options.target, &options.play);

@@ -1,11 +1,13 @@
 /* players.h - a random history: many clients of both protocols work on the same few files at once, with caching, locks,
- * truncations, renames over one another and crashes; then what they saw is checked (history.h). */
+ * truncations, renames over one another, deletes and crashes, theirs and the server's; then what they saw is checked
+ * (history.h). */
 #pragma once
 #include "target.h"
 
 struct play {
-    unsigned clients, seconds;
+    unsigned clients, seconds, kills;
     uint64_t seed;
+    const char *restart; /* the command that kills the server and starts it again; it ends when the server is there */
 };
 /* Prints what happened and the verdict. True: nothing is wrong. */
 bool players_run(struct wire *w, struct target *t, const struct play *play);

@@ -70,6 +70,8 @@ static void get_contexts(struct call *c, struct cursor list)
             c->r.epoch = cursor_left(&body) >= 2 ? cursor_le16(&body) : 0;
         } else if (id && (!memcmp(id, "DHnQ", 4) || !memcmp(id, "DH2Q", 4))) {
             c->r.durable = true;
+            cursor_skip(&body, 4);
+            c->r.persistent = id[2] == '2' && cursor_left(&body) >= 4 && cursor_le32(&body) & 2;
         }
         cursor_seek(&list, at + next);
     }

@@ -92,7 +92,7 @@ struct call_result {
     uint32_t lease_flags;
     uint16_t epoch;
     uint32_t action;             /* FILE_CREATED ... */
-    bool durable;                /* granted durability */
+    bool durable, persistent;    /* granted durability */
     const uint8_t *data;         /* READ: within the reply; READDIR, QUERY_DIRECTORY: the entries as they came */
     size_t ndata;
 };

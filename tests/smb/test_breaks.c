@@ -1,0 +1,62 @@
+/* Break notifications on the wire: in which order they come. */
+#include "wire.h"
+
+static struct wire w;
+static struct client a, b, d;
+
+static int start(void **state)
+{
+    wire_start(&w, NULL);
+    client_ready(&a, &w, SMB_2_1_0);
+    client_ready(&b, &w, SMB_2_1_0);
+    client_ready(&d, &w, SMB_2_1_0);
+    return 0;
+}
+static int stop(void **state)
+{
+    client_close(&a);
+    client_close(&b);
+    client_close(&d);
+    wire_stop(&w);
+    return 0;
+}
+
+static void put_batch_create(struct client *c, const char *name)
+{
+    client_put_create(c, name, false);
+    c->out[c->header + SMB2_HEADER + 3] = SMB2_OPLOCK_LEVEL_BATCH;
+}
+static uint16_t command(const struct client *c) { return get_le16(c->reply + 12); }
+
+/* What an oplock is of, its client learns from the CREATE's response: a break that comes while that waits for the rest of
+ * its chain comes behind it. */
+static void a_break_follows_the_response(void **state)
+{
+    put_batch_create(&b, "y");
+    assert_true(client_call(&b));
+    assert_int_equal(b.status, STATUS_SUCCESS);
+    put_batch_create(&a, "x");
+    put_batch_create(&a, "y"); /* waits for b */
+    client_send(&a);
+    assert_true(client_recv(&b));
+    assert_int_equal(command(&b), SMB2_OPLOCK_BREAK);
+    client_put_create(&d, "x", false); /* waits for a */
+    client_send(&d);
+    assert_true(client_recv(&a));
+    assert_int_equal(command(&a), SMB2_CREATE);
+    assert_int_equal(a.status, STATUS_SUCCESS);
+    assert_int_equal(a.reply[SMB2_HEADER + 2], SMB2_OPLOCK_LEVEL_BATCH);
+    uint8_t id[16];
+    memcpy(id, a.reply + SMB2_HEADER + 64, sizeof id);
+    do
+        assert_true(client_recv(&a));
+    while (command(&a) != SMB2_OPLOCK_BREAK);
+    assert_memory_equal(a.reply + SMB2_HEADER + 8, id, sizeof id);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+    const struct CMUnitTest tests[] = {T(a_break_follows_the_response)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
