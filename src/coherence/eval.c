@@ -154,7 +154,7 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
  * somebody else. */
 static bool lease_untold(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
-    enum co_tell tell = e->op->ticket->tell_first;
+    enum co_tell tell = e->op->tell;
     uint8_t believed = (l->breaking ? l->to : 0) | (l->untold || l->stored ? l->believed : 0);
     if (!believed || lease_own(l, &e->op->party) || e->expired || tell == CO_TELL_NOBODY || (r->child && tell == CO_TELL_FILES) || p->ask.flags & CO_FORCE)
         return false;
