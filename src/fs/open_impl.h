@@ -18,6 +18,8 @@ struct opening {
     enum fs_action action;
     struct fs_open *open;     /* made before the gate: nothing is missing after it */
     uint64_t link;            /* of the file's name */
+    struct fs_open_result caching; /* lease, lease_epoch, lease_breaking: what was granted, once `has_caching` */
+    bool has_caching;
 };
 
 /* open_check.c: the arguments alone; then against what is there, everything that does not depend on others' opens. */
