@@ -146,6 +146,7 @@ struct op {
     struct co_ticket *ticket;
     struct co_party party;
     bool entered;
+    enum co_tell tell;             /* the ticket's, as it asked last */
     _Atomic uint64_t blocked;      /* bit per part that cannot go yet; 0 in the queue = has been woken */
     _Atomic bool revoked;          /* a lease that it waited for was revoked at the deadline */
     _Atomic bool voided;           /* its client is gone */

@@ -154,7 +154,7 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
  * somebody else. */
 static bool lease_untold(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
-    enum co_tell tell = e->op->ticket->tell_first;
+    enum co_tell tell = e->op->tell;
     bool waits_for_answers = !(p->ask.flags & CO_FORCE);
     uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | (l->untold || l->stored ? l->believed : 0);
     bool asked_to = tell == CO_TELL_ALL || (tell == CO_TELL_FILES && !r->child);

@@ -335,6 +335,7 @@ static enum st enter_recorded(struct co *co, struct co_ticket *t, const struct c
         if (!op || !op_is_for(op, party, asks, n))
             op = op_replace(co, op, t, party, asks, n, now);
         if (op) {
+            op->tell = t->tell_first;
             g.op = g.e.op = op;
             st = gate_run(&g);
         }

@@ -152,8 +152,10 @@ enum st open_create(struct opening *x, bool *ret_raced)
         return st;
     fsn_lock_all(&dir, 1);
     st = make_locked(x, &m, ret_raced);
-    if (st == ST_OK && !*ret_raced)
-        open_publish(x); /* before anybody can move it */
+    if (st == ST_OK && !*ret_raced) { /* before anybody can move it */
+        open_publish(x);
+        open_grant(x);
+    }
     fsn_unlock_all(&dir, 1);
     if (st == ST_OK && !*ret_raced)
         fs_tell(x->q, dir, x->path.name, x->path.n, FS_ADDED, m.is_dir ? FS_CHANGE_DIR_NAME : FS_CHANGE_FILE_NAME);

@@ -207,6 +207,27 @@ static enum fs_action action_of(const struct opening *x)
     return !open_truncates(x->a) ? FS_OPENED : x->a->disposition == FS_SUPERSEDE ? FS_SUPERSEDED : FS_OVERWRITTEN;
 }
 
+void open_grant(struct opening *x)
+{
+    const struct fs_open_args *a = x->a;
+    struct fs_open_result *ret = &x->caching;
+    struct fs_open *o = x->open;
+    struct fs *fs = o->fs;
+    bool is_dir = o->node->type == ST_DIR && !o->stream;
+    struct co_key key = fs_open_key(o);
+    if (is_dir && a->lease_kind == CO_OPLOCK)
+        return; /* a directory has leases only */
+    if (!a->lease_want && (a->lease_kind != CO_LEASE || !memcmp(o->party.lease, (uint8_t[16]){0}, 16)))
+        return; /* under a lease's key an open that wants nothing joins the lease */
+    ret->lease_epoch = a->lease_epoch;
+    /* Told before it is granted: nobody may change an entry in between without looking (parent.c). */
+    if (is_dir)
+        atomic_store(&fs->dir_leases, true);
+    ret->lease = co_lease(fs->co, &key, &o->party, a->lease_kind, a->lease_want,
+                          (is_dir ? CO_DIRECTORY : 0) | (a->reclaim ? CO_RECLAIM : 0),
+                          a->lease_epoch, clock_now(), &ret->lease_epoch, &ret->lease_breaking);
+}
+
 static enum st open_existing(struct opening *x, bool *ret_raced)
 {
     struct st_node *n = x->path.node;
@@ -230,10 +251,12 @@ static enum st open_existing(struct opening *x, bool *ret_raced)
     }
     if (x->action != FS_OPENED)
         st = act_locked(x);
-    if (st == ST_OK)
+    if (st == ST_OK) {
         open_publish(x);
-    else
+        open_grant(x);
+    } else {
         open_drop_holds(x->q->fs, x->open, x->link);
+    }
     fsn_unlock_all(&n, 1);
     if (st == ST_OK && x->action != FS_OPENED)
         tell_existing(x);
@@ -242,26 +265,6 @@ static enum st open_existing(struct opening *x, bool *ret_raced)
 }
 
 /* --- result */
-static void grant_lease(struct opening *x, struct fs_open_result *ret)
-{
-    const struct fs_open_args *a = x->a;
-    struct fs_open *o = x->open;
-    struct fs *fs = o->fs;
-    bool is_dir = o->node->type == ST_DIR && !o->stream;
-    struct co_key key = fs_open_key(o);
-    if (is_dir && a->lease_kind == CO_OPLOCK)
-        return; /* a directory has leases only */
-    if (!a->lease_want && (a->lease_kind != CO_LEASE || !memcmp(o->party.lease, (uint8_t[16]){0}, 16)))
-        return; /* under a lease's key an open that wants nothing joins the lease */
-    ret->lease_epoch = a->lease_epoch;
-    /* Told before it is granted: nobody may change an entry in between without looking (parent.c). */
-    if (is_dir)
-        atomic_store(&fs->dir_leases, true);
-    ret->lease = co_lease(fs->co, &key, &o->party, a->lease_kind, a->lease_want,
-                          (is_dir ? CO_DIRECTORY : 0) | (a->reclaim ? CO_RECLAIM : 0),
-                          a->lease_epoch, clock_now(), &ret->lease_epoch, &ret->lease_breaking);
-}
-
 static void fill_result(struct opening *x, struct fs_open_result *ret)
 {
     struct fs_open *o = x->open;
@@ -270,7 +273,9 @@ static void fill_result(struct opening *x, struct fs_open_result *ret)
         o->node->store->ops->getattr(o->node, &st);
     *ret = (struct fs_open_result){.open = o, .action = x->action, .maximal_access = x->maximal};
     open_attr_fill(o->node, &st, x->path.name, x->path.n, x->stream, &ret->attr);
-    grant_lease(x, ret);
+    ret->lease = x->caching.lease;
+    ret->lease_epoch = x->caching.lease_epoch;
+    ret->lease_breaking = x->caching.lease_breaking;
     if (x->path.dir && o->node->type != ST_DIR)
         fs_parent_seen(o->fs, x->path.dir, o->node);
 }

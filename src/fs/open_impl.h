@@ -18,6 +18,7 @@ struct opening {
     enum fs_action action;
     struct fs_open *open;     /* made before the gate: nothing is missing after it */
     uint64_t link;            /* of the file's name */
+    struct fs_open_result caching; /* lease, lease_epoch, lease_breaking: what was granted */
 };
 
 /* open_check.c: the arguments alone; then against what is there, everything that does not depend on others' opens. */
@@ -33,6 +34,7 @@ static inline bool open_truncates(const struct fs_open_args *a)
 /* open.c */
 struct co_ask open_ask(const struct opening *x, struct st_node *n); /* the hold on the file, or its stream */
 struct co_ask open_ask_base(const struct opening *x, struct st_node *n); /* beside a stream's: keeps the file's name */
+void open_grant(struct opening *x); /* with the lock that keeps its name in place: H says that the name leads here */
 void open_drop_holds(struct fs *fs, struct fs_open *o, uint64_t link);
 /* create.c: makes the object that path names, and what hangs on it. *ret_raced: the name is taken by now. */
 enum st open_create(struct opening *x, bool *ret_raced);

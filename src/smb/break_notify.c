@@ -167,6 +167,10 @@ static void notice_elsewhere(struct notice *n)
     struct smb_conn *old = n->conn;
     struct smb_open *o = smb_open_by_number(old->srv, n->persistent_id);
     struct smb_conn *c = conn_for(old->srv, n->lease, n->client, o, old);
+    if (o && !n->lease) { /* another object may stand for the open now */
+        n->volatile_id = o->volatile_id;
+        n->session = o->session ? o->session->id : 0;
+    }
     smb_open_unref(o);
     if (!c) {
         notice_over(n);
