@@ -11,10 +11,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 
-#define CONN_KEEPALIVE_IDLE 60 /* seconds; a peer that vanished is noticed after IDLE + COUNT * INTERVAL */
-#define CONN_KEEPALIVE_INTERVAL 10
-#define CONN_KEEPALIVE_COUNT 6
-
 void msg_detach(struct msg *m)
 {
     if (!m->blk || m->blk->cap / 2 < m->len)
@@ -37,16 +33,20 @@ void msg_done(struct msg *m)
     *m = (struct msg){0};
 }
 
-static void conn_set_tcp(int fd)
+/* A host that is gone without a word is noticed after stall_timeout: by keep-alive probes, from half of it on, when nothing
+ * is under way to it; by TCP_USER_TIMEOUT when something is, for which there are no such probes and which the kernel
+ * would otherwise send again for a quarter of an hour. The latter also ends the probing, whose count is then not used. */
+static void conn_set_tcp(int fd, uint64_t stall_timeout)
 {
-    static const struct {
+    int seconds = (int)MIN(stall_timeout / NSEC_PER_SEC, 3600ull);
+    const struct {
         int level, name, value;
     } options[] = {
         {IPPROTO_TCP, TCP_NODELAY, 1},
-        {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, CONN_KEEPALIVE_IDLE},
-        {IPPROTO_TCP, TCP_KEEPINTVL, CONN_KEEPALIVE_INTERVAL},
-        {IPPROTO_TCP, TCP_KEEPCNT, CONN_KEEPALIVE_COUNT},
+        {SOL_SOCKET, SO_KEEPALIVE, stall_timeout != 0},
+        {IPPROTO_TCP, TCP_KEEPIDLE, MAX(seconds / 2, 1)},
+        {IPPROTO_TCP, TCP_KEEPINTVL, MAX(seconds / 8, 1)},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, (int)MIN(stall_timeout / NSEC_PER_MSEC, (uint64_t)INT32_MAX)},
     };
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
@@ -64,7 +64,7 @@ static void conn_learn_names(struct conn *c)
     addr_unmap(&c->local);
     addr_format(&c->peer, c->peer_name, sizeof c->peer_name);
     if (c->local.ss_family == AF_INET || c->local.ss_family == AF_INET6)
-        conn_set_tcp(c->priv->fd);
+        conn_set_tcp(c->priv->fd, c->limits->stall_timeout);
 }
 
 /* Edge-triggered for both directions, set once: no epoll_ctl() for the rest of its life. */

@@ -5,7 +5,8 @@
  *
  * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued` bytes
  * wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to be sent,
- * is closed; one without a message for `idle_timeout` is closed (0 = never). */
+ * or whose host does not even answer TCP's own probes any more, is closed; one without a message for `idle_timeout` is
+ * closed (0 = never). */
 #pragma once
 #include "base/blk.h"
 #include "base/log.h"

@@ -1,8 +1,10 @@
-/* test_listener.c - accepting on several loops, the limit, IPv4 and IPv6 on one socket; connecting, and failing to. */
+/* test_listener.c - accepting on several loops, the limit, IPv4 and IPv6 on one socket; hosts that fall silent;
+ * connecting, and failing to. */
 #include "net/conn.h"
 #include "base/bytes.h"
 #include "cm.h"
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,6 +17,8 @@ static pthread_mutex_t name_lock = PTHREAD_MUTEX_INITIALIZER;
 static char last_name[64];
 
 static const struct conn_limits limits = {.max_message = 1000, .stall_timeout = 5 * NSEC_PER_SEC};
+static const struct conn_limits impatient = {.max_message = 1000, .stall_timeout = NSEC_PER_SEC};
+static _Atomic bool patient = true;
 
 static ssize_t frame(struct conn *c, const uint8_t *p, size_t n)
 {
@@ -46,7 +50,7 @@ static void accept_one(void *arg, struct loop *l, int fd, const struct sockaddr_
     assert_ptr_equal(l, loop_self());
     for (int i = 0; i < LOOPS; i++)
         accepted[i] += l == loops[i];
-    assert_int_equal(conn_open(l, fd, &server_ops, &limits, NULL, &c), 0);
+    assert_int_equal(conn_open(l, fd, &server_ops, patient ? &limits : &impatient, NULL, &c), 0);
     pthread_mutex_lock(&name_lock);
     memcpy(last_name, c->peer_name, sizeof last_name);
     pthread_mutex_unlock(&name_lock);
@@ -107,6 +111,33 @@ static void test_spread_and_limit(void **state)
     wait_for(closed == 31);
     for (int i = 0; i < 30; i++)
         close(fds[i]);
+}
+
+/* From here on the kernel throws away whatever comes in for the socket, and so acknowledges nothing. */
+static void fall_silent(int fd)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {1, &nothing};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
+}
+
+/* One to which nothing is to be sent, and one that does not take its answer. */
+static void test_silent_hosts(void **state)
+{
+    struct listener *li;
+    unsigned gone = closed, come = opened;
+    patient = false;
+    assert_int_equal(listener_open(loops, LOOPS, "127.0.0.1:0", &ops, loops, 0, &li), 0);
+    int idle = dial("127.0.0.1", listener_port(li)), asking = dial("127.0.0.1", listener_port(li));
+    wait_for(opened == come + 2);
+    fall_silent(idle);
+    fall_silent(asking);
+    assert_int_equal(send(asking, "ping", 4, MSG_NOSIGNAL), 4);
+    wait_for(closed == gone + 2);
+    listener_close(li);
+    close(idle);
+    close(asking);
+    patient = true;
 }
 
 static void test_dual_stack(void **state)
@@ -205,6 +236,6 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_spread_and_limit), cmocka_unit_test(test_dual_stack),
-                                       cmocka_unit_test(test_connect)};
+                                       cmocka_unit_test(test_silent_hosts), cmocka_unit_test(test_connect)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
