@@ -198,10 +198,12 @@ void server_stop(struct server *s)
 {
     metrics_stop(s->metrics);
     admin_stop(s->admin);
-    if (s->smb)
-        smb_server_stop(s->smb);
+    /* NFS first: what SMB clients lose by the end of their sessions, or have again after the next start, must not be there
+     * for anybody to take meanwhile. What NFS clients have stays where it is: they reclaim it. */
     if (s->nfs)
         nfs_server_stop(s->nfs);
+    if (s->smb)
+        smb_server_stop(s->smb);
     if (s->pool)
         pool_free(s->pool);
     for (size_t i = 0; i < s->nloops; i++)

@@ -155,7 +155,7 @@ static bool list_disconnected(struct smb_open *o)
 {
     struct smb_server *srv = o->srv;
     pthread_rwlock_wrlock(&srv->lock);
-    bool room = !srv->stopping && srv->ndisconnected < srv->cfg.max_disconnected;
+    bool room = srv->ndisconnected < srv->cfg.max_disconnected;
     bool post = room && !srv->expiry_posted;
     if (room && !o->closed) {
         o->expires = clock_now() + o->timeout * NSEC_PER_MSEC;

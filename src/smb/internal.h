@@ -49,7 +49,7 @@ void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it 
 void smb_conn_unlist(struct smb_conn *c);  /* when it is gone and no request is left */
 struct smb_conn *smb_conn_ref(struct smb_conn *c);
 void smb_conn_unref(struct smb_conn *c);
-void smb_alive(struct smb_server *srv, int change); /* counts what smb_server_stop() waits for */
+void smb_alive(struct smb_server *srv, uint32_t *count, int change); /* counts what smb_server_stop() waits for */
 /* What the peer sent is wrong: logs at a bounded rate and closes. */
 void smb_conn_bad(struct smb_conn *c, const char *reason);
 

@@ -63,7 +63,7 @@ struct smb_server {
     _Atomic uint32_t nsessions;
     struct fs_sink sink;
     _Atomic bool stopping;
-    uint32_t alive;         /* connections, sessions and disconnected opens not yet ended; under `alive_lock` */
+    uint32_t alive, loose;  /* connections and sessions, disconnected opens, not yet ended; under `alive_lock` */
     pthread_mutex_t alive_lock;
     pthread_cond_t alive_cond;
 };

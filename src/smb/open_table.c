@@ -28,7 +28,7 @@ void smb_open_unref(struct smb_open *o)
         atomic_fetch_sub(&s->nopens, 1);
         smb_session_unref(s);
     } else {
-        smb_alive(srv, -1);
+        smb_alive(srv, &srv->loose, -1);
     }
 }
 
@@ -68,7 +68,7 @@ struct smb_open *smb_open_loose(struct smb_server *srv)
 {
     struct smb_open *o = open_make(srv);
     if (o)
-        smb_alive(srv, 1);
+        smb_alive(srv, &srv->loose, 1);
     return o;
 }
 

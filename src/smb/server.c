@@ -1,18 +1,19 @@
 /* server.c - the listener, the life of connections, and an orderly end.
  *
  * A connection is referenced by its socket (until closed()), by its requests and by events on their way to it.
- * smb_server_stop() closes all connections and waits until each of them, and every session, has ended: its opens are
- * closed by then. */
+ * smb_server_stop() closes all connections and waits until each of them, and every session, has ended. Durable opens are
+ * kept until then, as after any lost connection: while one client can still be answered, no other's lock may look free
+ * that is there again after the next start. */
 #include "internal.h"
 #include <errno.h>
 
 #define LOGON_TIME (60 * NSEC_PER_SEC) /* a connection without a session after so long is closed */
 
-void smb_alive(struct smb_server *srv, int change)
+void smb_alive(struct smb_server *srv, uint32_t *count, int change)
 {
     pthread_mutex_lock(&srv->alive_lock);
-    srv->alive += (uint32_t)change;
-    if (!srv->alive)
+    *count += (uint32_t)change;
+    if (!*count)
         pthread_cond_broadcast(&srv->alive_cond);
     pthread_mutex_unlock(&srv->alive_lock);
 }
@@ -39,7 +40,7 @@ void smb_conn_unref(struct smb_conn *c)
     conn_unref(c->net);
     smb_credits_free(c->credits);
     free(c);
-    smb_alive(srv, -1);
+    smb_alive(srv, &srv->alive, -1);
 }
 
 static void logon_due(struct timer *t)
@@ -138,7 +139,7 @@ void smb_accept(void *arg, struct loop *l, int fd, const struct sockaddr_storage
         free(c);
         return;
     }
-    smb_alive(srv, 1);
+    smb_alive(srv, &srv->alive, 1);
     loop_timer(l, &c->logon_timer, loop_now(l) + LOGON_TIME);
     pthread_rwlock_wrlock(&srv->lock);
     list_append(&srv->conns, &c->in_server);
@@ -271,15 +272,21 @@ static void close_connections(struct smb_server *srv)
     pthread_rwlock_unlock(&srv->lock);
 }
 
+static void wait_for_the_end(struct smb_server *srv, const uint32_t *count)
+{
+    pthread_mutex_lock(&srv->alive_lock);
+    while (*count)
+        pthread_cond_wait(&srv->alive_cond, &srv->alive_lock);
+    pthread_mutex_unlock(&srv->alive_lock);
+}
+
 void smb_server_stop(struct smb_server *srv)
 {
     listener_close(srv->listener);
     close_connections(srv);
+    wait_for_the_end(srv, &srv->alive);
     smb_durable_stop(srv);
-    pthread_mutex_lock(&srv->alive_lock);
-    while (srv->alive)
-        pthread_cond_wait(&srv->alive_cond, &srv->alive_lock);
-    pthread_mutex_unlock(&srv->alive_lock);
+    wait_for_the_end(srv, &srv->loose);
     fs_set_sink(srv->fs, CO_LABEL_SMB, &nobody);
     tables_done(srv);
 }

@@ -21,7 +21,7 @@ void smb_session_unref(struct smb_session *s)
     pthread_mutex_destroy(&s->lock);
     smb_wipe(&s->keys, sizeof s->keys);
     free(s);
-    smb_alive(srv, -1);
+    smb_alive(srv, &srv->alive, -1);
 }
 
 static struct smb_session *find_locked(struct smb_server *srv, uint64_t id)
@@ -78,7 +78,7 @@ struct smb_session *smb_session_new(struct smb_conn *c)
     s->dialect = c->dialect;
     s->cipher = c->cipher;
     s->signing_alg = c->signing_alg;
-    smb_alive(s->srv, 1);
+    smb_alive(s->srv, &s->srv->alive, 1);
     if (!insert(s->srv, s)) {
         smb_session_unref(s);
         return NULL;

@@ -421,11 +421,16 @@ static void restart(void)
     assert_int_equal(smb_server_start(&w.srv, w.loops, 2, "127.0.0.1:0"), 0);
 }
 
-static void persistent(void **state)
+static void share_is_available(void)
 {
     struct fs_share_config k = {.name = "share", .store = "mem", .smb = true, .file_mode_mask = 0777, .dir_mode_mask = 0777,
                                 .signing = FS_OFFERED, .encryption = FS_OFFERED, .continuous_availability = true};
     assert_int_equal(fs_share_set(w.fs, "share", &k), ST_OK);
+}
+
+static void persistent(void **state)
+{
+    share_is_available();
     assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
     assert_int_equal(get_le32(c.reply + SMB2_HEADER + 8), 0x10); /* continuously available */
     struct asked a = leased;
@@ -454,13 +459,77 @@ static void persistent(void **state)
     assert_int_equal(w.srv.ndisconnected, 0);
 }
 
+/* While the server ends, who waits for the lock of a persistent open does not get it: the open comes back with it. */
+struct waiter {
+    struct job job;
+    struct fs_req q;
+    struct st_node *node;
+    _Atomic bool waits, has_it;
+};
+static const struct fs_range byte_0 = {.exclusive = true};
+
+static enum st waiter_step(struct job *j)
+{
+    struct waiter *k = container_of(j, struct waiter, job);
+    return fs_lock(&k->q, k->node, NULL, &byte_0, 1, true, false);
+}
+static void waiter_parked(struct job *j) { container_of(j, struct waiter, job)->waits = true; }
+static void waiter_done(struct job *j, enum st st) { container_of(j, struct waiter, job)->has_it = st == ST_OK; }
+static void nothing(void *arg) { (void)arg; }
+static void waiter_start(void *arg) { job_start(&((struct waiter *)arg)->job); }
+static void *stop_server(void *arg)
+{
+    smb_server_stop(&w.srv);
+    return arg;
+}
+
+static void not_granted_at_the_end(void **state)
+{
+    static const struct job_ops ops = {.step = waiter_step, .parked = waiter_parked, .done = waiter_done};
+    static const struct fs_cred root = {.superuser = true};
+    static const struct co_party nlm = {.label = CO_LABEL_NLM, .flavour = CO_POSIX, .client = 77};
+    struct asked a = leased;
+    a.flags = SMB2_DHANDLE_FLAG_PERSISTENT;
+    struct arena arena;
+    struct waiter k = {.waits = false};
+    pthread_t stopping;
+    share_is_available();
+    assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
+    assert_int_equal(create(&c, "f", &a), STATUS_SUCCESS);
+    assert_int_equal(lock_byte(&c, 0, 2 | 0x10), STATUS_SUCCESS);
+    arena_init(&arena);
+    fs_req_init(&k.q, w.fs, &k.job, &arena);
+    k.q.share = fs_share_get(w.fs, "share", 5);
+    k.q.cred = &root;
+    k.q.party = &nlm;
+    assert_int_equal(fs_lookup(&k.q, k.q.share->root, "f", 1, &k.node, NULL), ST_OK);
+    job_init(&k.job, &ops, w.loops[0], w.pool);
+    loop_call(w.loops[0], waiter_start, &k);
+    assert_true(k.waits);
+    struct smb_conn *last = smb_conn_ref(list_first(&w.srv.conns, struct smb_conn, in_server)); /* does not end yet */
+    assert_int_equal(pthread_create(&stopping, NULL, stop_server, NULL), 0);
+    lose(&c, 1);
+    loop_call(w.loops[0], nothing, NULL);
+    assert_false(k.has_it);
+    smb_conn_unref(last);
+    pthread_join(stopping, NULL);
+    loop_call(w.loops[0], nothing, NULL);
+    assert_true(k.has_it); /* nobody is left to hold it */
+    assert_int_equal(fs_unlock(&k.q, k.node, NULL, &byte_0, 1), ST_OK);
+    fs_node_unref(k.node);
+    fs_share_put(k.q.share);
+    arena_reset(&arena);
+    assert_int_equal(smb_server_start(&w.srv, w.loops, 2, "127.0.0.1:0"), 0);
+    assert_int_equal(w.srv.ndisconnected, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
         T(granted), T(mixed), T(comes_back), T(comes_to_wrong_hands), T(ends_with_logoff_of_tree), T(not_kept), T(expires),
         T(others), T(meets_nfs), T(replays), T(channel_sequence), T(lock_sequence),
-        T(persistent),
+        T(persistent), T(not_granted_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
