@@ -10,12 +10,16 @@ test_one() { # NAME COMMAND...
         tail -n 15 /tmp/out | sed 's/^/    /'
     fi
 }
-# A real C project: the server's own sources, built with its own build files. Linux' CIFS client holds a CLOSE back for a
-# second (closetimeo), and until then shows the time of close(2) as that of the last write, with any server, where tar has
-# set another: ninja would find its files in the future.
-compile() {
-    rm -rf "$1/project" && mkdir "$1/project" && tar -xf /host/project.tar -C "$1/project" && sleep 2 && cd "$1/project" &&
-        meson setup -Dbuildtype=plain out >/dev/null && ninja -C out -j1 src/base/libbase.a src/coherence/libcoherence.a src/store/libstore.a
+mount_nfs() { mount -t nfs -o vers=3 server:/share /mnt/test; }
+mount_cifs() { mount -t cifs -o "vers=3.1.1,username=$user,password=$password,noperm,cache=strict" //server/share /mnt/test; }
+# A real C project: the server's own sources, built with its own build files. Between unpacking and building the mount is
+# made anew: once Linux' CIFS client has written a file, or looked through it for what to write (cifs_writepages() sets
+# CIFS_INO_MODIFIED_ATTR), the next close(2) of it, a reader's too, makes it show that moment as the time of its last
+# change until the CLOSE, with any server; the compiler would take one header for two.
+compile() { # LABEL DIRECTORY
+    rm -rf "$2/project" && mkdir "$2/project" && tar -xf /host/project.tar -C "$2/project" && cd / &&
+        umount /mnt/test && "mount_$1" && cd "$2/project" && meson setup -Dbuildtype=plain out >/dev/null &&
+        ninja -C out -j1 src/base/libbase.a src/coherence/libcoherence.a src/store/libstore.a
 }
 clean() { cd / && rm -rf "$1"/* && [ -z "$(ls -A "$1")" ]; }
 work_on() { # LABEL DIRECTORY LINKS
@@ -25,11 +29,11 @@ work_on() { # LABEL DIRECTORY LINKS
         test_one "$1: fsx, seed $seed" /host/fsx "$dir/fsx" "$seed" "$fsx_operations"
     done
     test_one "$1: tree stress, 4 processes" /host/treestress "$dir" 4 "$tree_operations" 1 $3
-    test_one "$1: unpack and compile" compile "$dir"
+    test_one "$1: unpack and compile" compile "$1" "$dir"
     test_one "$1: rm -rf" clean "$dir"
     cd /
 }
-test_one "nfs: mount" mount -t nfs -o vers=3 server:/share /mnt/test
+test_one "nfs: mount" mount_nfs
 grep -q ' /mnt/test nfs' /proc/mounts && work_on nfs /mnt/test && test_one "nfs: umount" umount /mnt/test
-test_one "cifs: mount" mount -t cifs -o "vers=3.1.1,username=$user,password=$password,noperm,cache=strict" //server/share /mnt/test
+test_one "cifs: mount" mount_cifs
 grep -q ' /mnt/test cifs' /proc/mounts && work_on cifs /mnt/test nolinks && test_one "cifs: umount" umount /mnt/test
