@@ -459,6 +459,43 @@ static void persistent(void **state)
     assert_int_equal(w.srv.ndisconnected, 0);
 }
 
+/* What has waited for a persistent open since before its client was back is told to the client then. */
+static void reminded(void **state)
+{
+    struct asked a = leased;
+    a.flags = SMB2_DHANDLE_FLAG_PERSISTENT;
+    share_is_available();
+    assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
+    assert_int_equal(create(&c, "f", &a), STATUS_SUCCESS);
+    restart();
+    assert_int_equal(by_nobody("f", true), ST_DELAY);
+    const uint64_t was[2] = {id[0], id[1]};
+    struct asked back = {.durable = SMB_DH2C, .flags = SMB2_DHANDLE_FLAG_PERSISTENT, .lease = KEY_A, .back = was};
+    client_ready(&c, &w, SMB_3_1_1);
+    assert_int_equal(create(&c, "f", &back), STATUS_SUCCESS);
+    assert_int_equal(get_le32(answered(&c, "RqLs") + 16), CO_R | CO_W | CO_H);
+    assert_int_equal(get_le32(answered(&c, "RqLs") + 20), 0);
+    uint16_t epoch = get_le16(answered(&c, "RqLs") + 48);
+    assert_true(client_recv(&c));
+    assert_int_equal(get_le16(c.reply + SMB2_HEADER + 2), epoch + 1);
+    assert_int_equal(get_le16(c.reply + 12), SMB2_OPLOCK_BREAK);
+    assert_int_equal(get_le32(c.reply + SMB2_HEADER + 4), 1); /* to be acknowledged */
+    assert_int_equal(get_le32(c.reply + SMB2_HEADER + 24), CO_R | CO_W | CO_H);
+    assert_int_equal(get_le32(c.reply + SMB2_HEADER + 28), 0);
+    assert_int_equal(by_nobody("f", true), ST_DELAY);
+    client_begin(&c, SMB2_OPLOCK_BREAK);
+    client_u16(&c, 36);
+    client_u16(&c, 0);
+    client_u32(&c, 0);
+    client_put(&c, KEY_A, 16);
+    client_u32(&c, 0);
+    client_u64(&c, 0);
+    assert_true(client_call(&c));
+    assert_int_equal(c.status, STATUS_SUCCESS);
+    assert_int_equal(by_nobody("f", true), ST_OK);
+    close_open(&c, STATUS_SUCCESS);
+}
+
 /* While the server ends, who waits for the lock of a persistent open does not get it: the open comes back with it. */
 struct waiter {
     struct job job;
@@ -529,7 +566,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(granted), T(mixed), T(comes_back), T(comes_to_wrong_hands), T(ends_with_logoff_of_tree), T(not_kept), T(expires),
         T(others), T(meets_nfs), T(replays), T(channel_sequence), T(lock_sequence),
-        T(persistent), T(not_granted_at_the_end),
+        T(persistent), T(reminded), T(not_granted_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
