@@ -66,6 +66,10 @@ void lease_revoke(struct co *co, struct lease *l, uint64_t now, struct co_out *o
 void lease_left(struct co *co, struct lease *l, uint64_t now); /* an open has left it: freed with the last */
 void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 /* Settles a break that nobody is left to acknowledge: all opens of the lease are disconnected. */
+/* Somebody has something to do first: such a wait has another deadline than one for a range, or for a turn. */
+static inline bool waits_for_holder(uint8_t whys) { return whys & (WHY_LEASE | WHY_SHARE | WHY_ENTERED); }
+/* Its holder was not there when it was told, and is back. */
+void lease_retell(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 void lease_orphaned(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 bool lease_disconnected(const struct lease *l, bool *ret_persistent);
 void penalty_add(struct co *co, uint64_t client, uint64_t now);

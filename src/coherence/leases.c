@@ -84,16 +84,27 @@ static bool lease_lower_orphan(struct co *co, struct lease *l, uint8_t to, uint6
     return false;
 }
 
+static bool lease_tell(const struct lease *l, uint8_t to, bool ack, struct co_out *out)
+{
+    struct co_event ev = {.kind = CO_EV_BREAK, .key = l->file->key, .party = l->party, .lease_kind = l->kind,
+                          .from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
+    return out_push(out, &ev);
+}
+
+void lease_retell(struct co *co, struct lease *l, uint64_t now, struct co_out *out)
+{
+    if (l->breaking && !lease_tell(l, l->to, true, out))
+        lease_revoke(co, l, now, out);
+}
+
 /* One step down to `to`, told to the holder. False: the lease is gone. */
 static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now, struct co_out *out)
 {
     bool persistent, ack = rule_needs_ack(l->kind, l->granted);
-    if (lease_disconnected(l, &persistent) && !persistent)
+    if (lease_disconnected(l, &persistent) && (!persistent || (l->granted & to & CO_H)))
         return lease_lower_orphan(co, l, to, now, out);
     l->epoch += !l->cascade; /* all steps of a cascade are one change, as Windows counts */
-    struct co_event ev = {.kind = CO_EV_BREAK, .key = l->file->key, .party = l->party, .lease_kind = l->kind,
-                          .from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};
-    if (!out_push(out, &ev)) {
+    if (!lease_tell(l, to, ack, out)) {
         lease_revoke(co, l, now, out);
         return true;
     }
