@@ -234,6 +234,31 @@ static void test_grants(void **state)
     kit_empty(k);
 }
 
+/* A client that closes and opens again is held off longer each time, too: the file is remembered while that matters. */
+static void test_holdoff_is_remembered(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket w = {0};
+    struct co_party a = holder(k, CO_LEASE, RWH);
+    uint64_t wait[] = {10, 20, 40};
+    for (size_t i = 0; i < ARRAY_LEN(wait); i++) {
+        assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
+        assert_int_equal(kit_ack(k, 1, a, CO_LEASE, 0), ST_OK);
+        kit_do(k, &w, kit_anon(), write_ask);
+        kit_close(k, 1, a);
+        k->now += wait[i] * SEC - 1;
+        co_tick(k->co, k->now, &k->out);
+        kit_try(k, a, kit_open(1, ALL, 0));
+        assert_int_equal(kit_lease(k, 1, a, CO_LEASE, RWH), RH);
+        kit_close(k, 1, a);
+        k->now += 1;
+        co_tick(k->co, k->now, &k->out);
+        a = holder(k, CO_LEASE, RWH);
+    }
+    kit_close(k, 1, a);
+    kit_empty(k);
+}
+
 static void test_holdoff(void **state)
 {
     struct kit *k = kit_new(NULL);
@@ -454,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_closed_instead), cmocka_unit_test(test_shared_lease),
         cmocka_unit_test(test_timeout),       cmocka_unit_test(test_share_conflict),
         cmocka_unit_test(test_grants),        cmocka_unit_test(test_holdoff),
+        cmocka_unit_test(test_holdoff_is_remembered),
         cmocka_unit_test(test_reservation),   cmocka_unit_test(test_disconnected),
         cmocka_unit_test(test_absent_range),
         cmocka_unit_test(test_directory),     cmocka_unit_test(test_revoke),
