@@ -267,6 +267,7 @@ static void test_delete_pending(void **state)
     open.link = 10;
     kit_try(k, a, open);
     kit_try(k, b, open);
+    kit_try(k, kit_posix(4, 4), kit_open(1, CO_ACC_READ, 0)); /* of no name: keeps none */
     co_set_delete(k->co, &key, 10, true, k->now, &k->out);
     assert_true(co_delete_pending(k->co, &key, 10));
     assert_false(co_delete_pending(k->co, &key, 11));
@@ -283,6 +284,7 @@ static void test_delete_pending(void **state)
     assert_false(co_close(k->co, &key, &c, 11, k->now, &k->out));
     assert_true(co_close(k->co, &key, &b, 12, k->now, &k->out));
     assert_false(co_delete_pending(k->co, &key, 12));
+    kit_close(k, 1, kit_posix(4, 4));
     kit_empty(k);
 }
 
