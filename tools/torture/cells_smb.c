@@ -60,11 +60,11 @@ static const struct matrix_row grants[] = {
 
 /* --- Through an open: the NFS lock lies on 0..9. */
 static const struct matrix_column locked[] = {
-    {"lock-shared", "create 0 f RWD RWD open none; nlm 1 sh 0 10"},
-    {"lock-exclusive", "create 0 f RWD RWD open none; nlm 1 ex 0 10"},
+    {"lock-shared", "create 0 f RWDC RWD open none; nlm 1 sh 0 10"},
+    {"lock-exclusive", "create 0 f RWDC RWD open none; nlm 1 ex 0 10"},
     {"waiter",
-     "create 0 f RWD RWD open none; create 1 f RW RWD open none; try-ex 1 0 1; nlm 1 ex 0 10 block = BLOCKED"},
-    {"share-deny", "create 0 f RWD RWD open none; create 1 f A RWD open none; share 1 R R = DENIED"},
+     "create 0 f RWDC RWD open none; create 1 f RW RWD open none; try-ex 1 0 1; nlm 1 ex 0 10 block = BLOCKED"},
+    {"share-deny", "create 0 f RWDC RWD open none; create 1 f A RWD open none; share 1 R R = DENIED"},
 };
 #define FLC "FILE_LOCK_CONFLICT"
 #define LNG "LOCK_NOT_GRANTED"
@@ -90,6 +90,15 @@ static const struct matrix_row through[] = {
      {"> x; x waits; close 0; x = RANGE_NOT_LOCKED", "> x; x waits; close 0; x = RANGE_NOT_LOCKED", NULL, NULL}},
     {"size-shrinks", "size 0 5", {FLC, FLC, "ok", "ok"}},
     {"size-shrinks-beside", "size 0 50", {"ok", "ok", "ok", "ok"}},
+    {"allocation-shrinks", "reserve 0 5", {FLC, FLC, "ok", "ok"}},
+    {"allocation-shrinks-beside", "reserve 0 50", {"ok", "ok", "ok", "ok"}},
+    {"SET_INFO-security", "secure 0", {"ok", "ok", "ok", "ok"}},
+    {"link", "link 0 link; nfs-lookup link", {"ok", "ok", "ok", "ok"}},
+    {"link-keeps-the-lock", "link 0 link; write 0 5 5", {FLC, FLC, NULL, NULL}},
+    {"delete-on-close", "close 0; create 0 f D RWD open none delete; close 0; nfs-lookup f", {"NOENT", "NOENT", NULL, NULL}},
+    {"LOCK-waits-visibly", "lock-ex 0 5 5",
+     {"> x; x pends; nlm 1 un 0 10; x = ok 1000", "> x; x pends; nlm 1 un 0 10; x = ok 1000",
+      "> x; x pends; cancel x; x = CANCELLED; unlock 1 0 1; grant 1", NULL}},
     {"SET_INFO-times", "touch 0", {"ok", "ok", "ok", "ok"}},
     {"rename", "rename 0 new; nfs-lookup new", {"ok", "ok", "ok", "ok"}},
     {"rename-keeps-the-lock", "rename 0 new; write 0 5 5", {FLC, FLC, NULL, NULL}},
@@ -134,6 +143,28 @@ static const struct matrix_row others[] = {
     {"overwrite-beside-the-lock", "nlm 1 ex 1000 10; create 0 f W RWD overwrite none; expect-size 0"},
     {"overwrite-refused-changes-nothing",
      "nlm 1 ex 0 10; create 0 f W RWD overwrite none = FILE_LOCK_CONFLICT|SHARING_VIOLATION; expect-size 100"},
+    {"extending-over-a-lock",
+     "nlm 1 ex 200 10; create 0 f RW RWD open none; size 0 300 = FILE_LOCK_CONFLICT; size 0 200; expect-size 200"},
+    {"extending-over-a-shared-lock", "nlm 1 sh 200 10; create 0 f RW RWD open none; size 0 300 = FILE_LOCK_CONFLICT"},
+    {"silly-renamed",
+     "create 0 f RWD RWD open none; nfs-rename f .nfs0123; create 1 f R RWD open none = OBJECT_NAME_NOT_FOUND;"
+     "create 1 .nfs0123 A RWD open none; attributes 1 hidden; write 0 0 10"},
+    {"silly-renamed-then-deleted",
+     "nfs-rename f .nfs0123; create 0 .nfs0123 D RWD open none; attributes 0 hidden; delete 0; close 0; op READ = STALE"},
+    {"removed-name-made-anew-over-NFS",
+     "create 0 f RWD RWD open none; op REMOVE; nfs-create f; write 0 0 10; create 1 f RWD - open none; read 1 0 10 = any;"
+     "close 1; close 0; nfs-lookup f"},
+    {"delete-pending-and-shares", "create 0 f RWD RWD open none; share 1 R -; delete 0; close 0; op READ = STALE"},
+    {"open-waits-visibly",
+     "hold 0 RWH; create 1 f RW RWD open none > c; break 0 RWH RH A; c pends; c waits; ack 0 RH; c = ok"},
+    {"open-cancelled",
+     "hold 0 RWH; create 1 f RW - open none > c; c pends; cancel c 1; c = CANCELLED; op GETATTR; close 0; op READ"},
+    {"range-beyond-the-last-byte",
+     "create 0 f RW RWD open none; try-ex 0 18446744073709551615 2 = INVALID_LOCK_RANGE; try-ex 0 18446744073709551615 1;"
+     "nlm 1 ex 10 0 = DENIED"},
+    {"own-ranges-stack",
+     "create 0 f RW RWD open none; try-ex 0 0 10; try-sh 0 0 10; try-ex 0 5 10 = LOCK_NOT_GRANTED; unlock 0 0 10;"
+     "write 0 0 10 = FILE_LOCK_CONFLICT; read 0 0 10; nlm 1 sh 0 10; nlm 1 un 0 10; unlock 0 0 10; write 0 0 10"},
     {"write-seen-at-once", "create 0 f RW RWD open none; write 0 100 50; expect-size 150"},
     {"hold-off-after-a-write",
      "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; ack 0 NONE; w = ok; close 0; create 0 f RW RWD open RWH;"

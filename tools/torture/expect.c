@@ -24,7 +24,8 @@ static const struct {
     {"RANGE_NOT_LOCKED", STATUS_RANGE_NOT_LOCKED, 'S'}, {"REQUEST_NOT_ACCEPTED", STATUS_REQUEST_NOT_ACCEPTED, 'S'},
     {"UNSUCCESSFUL", STATUS_UNSUCCESSFUL, 'S'}, {"INVALID_OPLOCK_PROTOCOL", STATUS_INVALID_OPLOCK_PROTOCOL, 'S'},
     {"INVALID_DEVICE_STATE", STATUS_INVALID_DEVICE_STATE, 'S'}, {"INVALID_PARAMETER", STATUS_INVALID_PARAMETER, 'S'},
-    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
+    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"FILE_DELETED", STATUS_FILE_DELETED, 'S'}, {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
+    {"NOTIFY_CLEANUP", STATUS_NOTIFY_CLEANUP, 'S'},
     {"INVALID_LOCK_RANGE", STATUS_INVALID_LOCK_RANGE, 'S'}, {"END_OF_FILE", STATUS_END_OF_FILE, 'S'},
 };
 
@@ -73,6 +74,15 @@ void expect_waiting(struct stage *g, const struct call *c, unsigned ms)
     char name[32];
     if (g->verdict == PASS && call_wait((struct call *)c, ms))
         stage_fail(g, "%s did not wait: %s after %.1f ms", c->what, status_name(c, c->status, name), ms_of(c));
+}
+
+static bool is_pending(void *arg) { return ((const struct call *)arg)->pending || ((const struct call *)arg)->done; }
+void expect_pending(struct stage *g, struct call *c, unsigned ms)
+{
+    if (g->verdict != PASS)
+        return;
+    if (!wire_wait(g->wire, ms, is_pending, c) || !c->pending)
+        stage_fail(g, c->done ? "%s did not wait" : "%s: no STATUS_PENDING", c->what);
 }
 
 /* --- Breaks. */
@@ -174,22 +184,26 @@ void expect_cell(struct stage *g, int side, const char *held, const char *tokens
         stage_ack(g, side, to, "ok");
 }
 
+/* --- GRANTED. */
+
 struct granted {
     const struct nlm *n;
     uint32_t svid;
+    unsigned after;
 };
 static bool has_grant(void *arg)
 {
     const struct granted *w = arg;
     const struct nlm_grant *g;
+    unsigned seen = 0;
     list_each(g, &w->n->grants, link)
-        if (g->svid == w->svid)
+        if (g->svid == w->svid && ++seen > w->after)
             return true;
     return false;
 }
 void expect_grant(struct stage *g, int side, uint32_t svid, unsigned ms)
 {
-    struct granted w = {stage_nlm(g, side), svid};
+    struct granted w = {stage_nlm(g, side), svid, g->granted[side]};
     uint64_t from = wire_now();
     if (g->verdict != PASS)
         return;
@@ -199,4 +213,18 @@ void expect_grant(struct stage *g, int side, uint32_t svid, unsigned ms)
         stage_fail(g, "no GRANTED came back");
     else
         stage_saw(g, "GRANTED after %.1f ms", (double)(wire_now() - from) / 1e6);
+    g->granted[side]++;
+}
+void expect_no_grant(struct stage *g, int side, unsigned ms)
+{
+    const struct nlm *n = stage_nlm(g, side);
+    const struct nlm_grant *grant;
+    unsigned seen = 0;
+    if (g->verdict != PASS)
+        return;
+    wire_idle(g->wire, ms);
+    list_each(grant, &n->grants, link)
+        seen++;
+    if (seen > g->granted[side])
+        stage_fail(g, "a GRANTED that should not be");
 }
