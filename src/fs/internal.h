@@ -27,7 +27,7 @@ static inline enum st fs_permit_open(const struct fs_open *o, uint32_t any)
 {
     return o->access & any ? ST_OK : ST_ACCESS;
 }
-/* The same for what is done with data; ST_STALE: its last name is gone, and the policy is orphan_io = error. (orphan.c) */
+/* The same for what is done with data. ST_STALE: its last name is gone, and orphan_io = error. (orphan.c) */
 enum st fs_permit_io(const struct fs_open *o, uint32_t any);
 /* Operations through an open are done by the party that opened it, to the end of the scope; not longer, since the
  * request may outlive the open. */

@@ -128,8 +128,8 @@ static void call_release(struct rpc_call *rc)
         fs_share_put(c->q.share);
 }
 
-/* Semantics of waiting: an NFS client over UDP sends again after a second; one that asked for a lock is told BLOCKED; one
- * that cannot be told to come back waits until the engine's own deadline. */
+/* Semantics of waiting: an NFS client over UDP sends again after a second; one that asked for a lock is told BLOCKED;
+ * one that cannot be told to come back waits until the engine's own deadline. */
 #define NLM_BLOCKED_AFTER (200 * NSEC_PER_MSEC)
 static uint64_t call_park(const struct rpc_call *rc)
 {

@@ -135,7 +135,7 @@ const struct config_key config_keys[] = {
     {"share", "signing", CFG_ENUM, SHARE(signing), 1, 0, tristates, "offered", "Whether SMB messages must be signed."},
     {"share", "encryption", CFG_ENUM, SHARE(encryption), 0, 0, tristates, "offered", "Whether SMB must be encrypted."},
     {"share", "jukebox", CFG_ENUM, SHARE(jukebox), 0, 0, jukeboxes, "jukebox",
-     "What an NFS request gets that has waited for lock.nfs_park: the answer JUKEBOX; its own answer, whenever that comes; "
+     "What an NFS request gets that has waited for lock.nfs_park: the answer JUKEBOX; its own, whenever that comes; "
      "or none, for clients that send again what is not answered."},
     {"share", "anon_uid", CFG_U32, SHARE(anon_uid), 0, UINT32_MAX - 1, NULL, "65534", "uid of squashed NFS users and guests."},
     {"share", "anon_gid", CFG_U32, SHARE(anon_gid), 0, UINT32_MAX - 1, NULL, "65534", "gid of squashed NFS users and guests."},

@@ -361,7 +361,7 @@ static void test_disconnected(void **state)
     kit_empty(k);
 }
 
-/* The range of an absent holder is waited for like its share mode: beyond io_lock_park, until it is back or given up. */
+/* The range of an absent holder is waited for like its share mode: until it is back, or given up. */
 static void test_absent_range(void **state)
 {
     struct kit *k = kit_new(NULL);

@@ -78,7 +78,8 @@ static const struct matrix_row others[] = {
     {"SHARE-conflict-breaks-handle",
      "create 0 f RW - open RWH; granted 0 RWH; share 1 R - > s; break 0 RWH RW A; s waits; close 0; s = ok", {NULL}},
     {"SHARE-conflict-handle-kept",
-     "create 0 f RW - open RWH; granted 0 RWH; share 1 R - > s; break 0 RWH RW A; s waits; ack 0 RW; s = DENIED", {NULL}},
+     "create 0 f RW - open RWH; granted 0 RWH; share 1 R - > s; break 0 RWH RW A; s waits; ack 0 RW;"
+     "s = DENIED", {NULL}},
     {"SHARE-conflict-of-RH",
      "create 0 f R R open RH; granted 0 RH; share 1 W - > s; break 0 RH R A; s waits; ack 0 R; s = DENIED", {NULL}},
     {"SHARE-conflict-of-BATCH",

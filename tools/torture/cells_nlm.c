@@ -1,5 +1,5 @@
-/* cells_nlm.c - the lock manager: locks of NFS hosts against each other, how they wait and are told, how hosts that restart
- * are forgotten, and every form in which it can be asked. */
+/* cells_nlm.c - the lock manager: locks of NFS hosts against each other, how they wait and are told, how hosts that
+ * restart are forgotten, and every form in which it can be asked. */
 #include "script.h"
 
 static const struct matrix_row locks[] = {
@@ -28,7 +28,8 @@ static const struct matrix_row locks[] = {
      "idle 200; nlm 1 ex 0 10 = DENIED; restart 0 4713; idle 200; nlm 1 ex 0 10"},
     {"news-of-a-restart-from-somebody-else",
      "nlm 0 ex 0 10; nlm 1 ex 50 10; restart 1 4711 0; idle 200; nlm 1 ex 0 10 = DENIED"},
-    {"news-of-a-restart-of-a-stranger", "nlm 0 ex 0 10; nlm 1 test 0 10 = DENIED; restart 1 4711; nlm 1 ex 0 10 = DENIED"},
+    {"news-of-a-restart-of-a-stranger", "nlm 0 ex 0 10; nlm 1 test 0 10 = DENIED; restart 1 4711;"
+     "nlm 1 ex 0 10 = DENIED"},
     {"restart-ends-shares", "share 0 R R; nlm 0 ex 0 1; restart 0; idle 200; create 0 f R RWD open none"},
     {"asks-again-while-it-waits",
      "nlm 0 ex 0 10; nlm 1 ex 0 10 block = BLOCKED; nlm 2 ex 0 10 block = BLOCKED; nlm 1 ex 0 10 block = BLOCKED;"
@@ -36,16 +37,19 @@ static const struct matrix_row locks[] = {
     {"asks-again-after-the-grant",
      "nlm 0 ex 0 10; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; nlm 1 ex 0 10 block"},
     {"cancelled-after-the-grant",
-     "nlm 0 ex 0 10; answers 1 nothing; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; nlm 1 cancel 0 10 = any;"
+     "nlm 0 ex 0 10; answers 1 nothing; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000;"
+     "nlm 1 cancel 0 10 = any;"
      "nlm 0 ex 0 10"},
     {"grant-tried-again",
      "nlm 0 ex 0 10; answers 1 nothing; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000;"
      "nlm 0 ex 0 10 = DENIED; answers 1 ok; grant 1 12000; nlm 0 ex 0 10 = DENIED"},
     {"grant-given-up",
-     "nlm 0 ex 0 10; answers 1 nothing; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; nlm 0 ex 0 10 = DENIED;"
+     "nlm 0 ex 0 10; answers 1 nothing; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000;"
+     "nlm 0 ex 0 10 = DENIED;"
      "idle 61000; nlm 0 ex 0 10"},
     {"grant-refused",
-     "nlm 0 ex 0 10; answers 1 DENIED; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; idle 200; nlm 0 ex 0 10"},
+     "nlm 0 ex 0 10; answers 1 DENIED; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; idle 200;"
+     "nlm 0 ex 0 10"},
     {"grant-answered-by-grace",
      "nlm 0 ex 0 10; answers 1 GRACE; nlm 1 ex 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000; answers 1 ok;"
      "no-grant 1 8500; grant 1 3000"},
@@ -53,10 +57,12 @@ static const struct matrix_row locks[] = {
      "nlm 0 sh 0 10; nlm 1 ex 0 10 block = BLOCKED; nlm 2 sh 0 10; nlm 2 un 0 10; idle 5200; nlm 2 sh 0 10 = DENIED;"
      "nlm 0 un 0 10; grant 1 1000"},
     {"starving-writer/NLM-shared-queues-behind",
-     "nlm 0 sh 0 10; nlm 1 ex 0 10 block = BLOCKED; idle 5200; nlm 2 sh 0 10 block = BLOCKED; nlm 0 un 0 10; grant 1 1000;"
+     "nlm 0 sh 0 10; nlm 1 ex 0 10 block = BLOCKED; idle 5200; nlm 2 sh 0 10 block = BLOCKED; nlm 0 un 0 10;"
+     "grant 1 1000;"
      "no-grant 2 300; nlm 1 un 0 10; grant 2 1000"},
     {"starving-writer/SMB-shared",
-     "create 0 f RW RWD open none; nlm 0 sh 0 10; nlm 1 ex 0 10 block = BLOCKED; try-sh 0 0 10; unlock 0 0 10; idle 5200;"
+     "create 0 f RW RWD open none; nlm 0 sh 0 10; nlm 1 ex 0 10 block = BLOCKED; try-sh 0 0 10; unlock 0 0 10;"
+     "idle 5200;"
      "try-sh 0 0 10 = LOCK_NOT_GRANTED; nlm 0 un 0 10; grant 1 1000"},
     {"starving-writer/SMB-writer",
      "create 0 f RW RWD open none; nlm 0 sh 0 10; lock-ex 0 0 10 > x; x pends; nlm 1 sh 0 10; nlm 1 un 0 10; idle 5200;"
@@ -70,7 +76,8 @@ static const struct matrix_row locks[] = {
     {"holder/exclusive", "nlm 0 ex 5 10; nlm 1 test 0 10 = DENIED; holder 1 ex 7 5 10"},
     {"holder/shared", "nlm 0 sh 5 10; nlm 1 test 0 10 = DENIED; holder 1 sh 7 5 10"},
     {"holder/to-the-end", "nlm 0 ex 5 0; nlm 1 test 0 10 = DENIED; holder 1 ex 7 5 0"},
-    {"holder/SMB-exclusive", "create 0 f RW RWD open none; try-ex 0 5 10; nlm 1 test 0 10 = DENIED; holder 1 ex 0 5 10"},
+    {"holder/SMB-exclusive", "create 0 f RW RWD open none; try-ex 0 5 10; nlm 1 test 0 10 = DENIED;"
+     "holder 1 ex 0 5 10"},
     {"holder/SMB-shared", "create 0 f RW RWD open none; try-sh 0 5 10; nlm 1 test 0 10 = DENIED; holder 1 sh 0 5 10"},
     {"holder/SMB-no-bytes", "create 0 f RW RWD open none; try-ex 0 5 0; nlm 1 test 0 10 = DENIED; holder 1 ex 0 5 1"},
     {"of-a-file-that-is-gone", "op REMOVE; nlm 1 ex 0 10 = STALE_FH"},
@@ -93,9 +100,11 @@ static const struct matrix_row forms[] = {
     {"TCP-messages", FORM("message")},
     {"UDP-messages", FORM("udp message")},
     {"UDP-withheld", "hold 0 RWH; nlm 1 ex 0 10 udp > n; break 0 RWH NONE A; n waits; ack 0 NONE; n = ok 1000"},
-    {"messages-withheld", "hold 0 RWH; nlm 1 ex 0 10 message > n; break 0 RWH NONE A; n waits; ack 0 NONE; n = ok 1000"},
+    {"messages-withheld", "hold 0 RWH; nlm 1 ex 0 10 message > n; break 0 RWH NONE A; n waits; ack 0 NONE;"
+     "n = ok 1000"},
     {"messages-meet-SMB",
-     "create 0 f RW RWD open none; nlm 1 ex 0 10 message; write 0 5 5 = FILE_LOCK_CONFLICT; lock-ex 0 0 10 > x; x pends;"
+     "create 0 f RW RWD open none; nlm 1 ex 0 10 message; write 0 5 5 = FILE_LOCK_CONFLICT; lock-ex 0 0 10 > x;"
+     "x pends;"
      "nlm 1 un 0 10 message; x = ok 1000"},
 };
 

@@ -32,14 +32,16 @@ static const struct matrix_row policies[] = {
      "granted 0 RH; op READ",
      {NULL}, "nfs_park=1s"},
     {"all-reserved",
-     "hold 0 RWH; op REMOVE > d; break 0 RWH NONE A; d = JUKEBOX 2000; ack 0 NONE; close 0; create 0 f RWD RWD open RWH;"
+     "hold 0 RWH; op REMOVE > d; break 0 RWH NONE A; d = JUKEBOX 2000; ack 0 NONE; close 0;"
+     "create 0 f RWD RWD open RWH;"
      "granted 0 NONE; op REMOVE", {NULL}, "nfs_park=1s"},
     {"reserved-for-a-while",
      "hold 0 RWH; op READ > r; break 0 RWH RH A; r = JUKEBOX 2000; ack 0 RH; close 0; create 0 f RW RWD open RWH;"
      "granted 0 RH; close 0; idle 15200; create 0 f RW RWD open RWH; granted 0 RWH", {NULL},
      "nfs_park=1s,regrant_holdoff=0s"},
     {"reserved-until-it-came",
-     "hold 0 RWH; op READ > r; break 0 RWH RH A; r = JUKEBOX 2000; ack 0 RH; op READ; close 0; create 0 f RW RWD open RWH;"
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; r = JUKEBOX 2000; ack 0 RH; op READ; close 0;"
+     "create 0 f RW RWD open RWH;"
      "granted 0 RWH", {NULL}, "nfs_park=1s,regrant_holdoff=0s"},
     {"granted-again",
      "hold 0 RWH; op READ > r; break 0 RWH RH A; ack 0 RH; r = ok; close 0; create 0 f RW RWD open RWH;"

@@ -1,5 +1,5 @@
-/* cells_recovery.c - what outlives a restart of the server, and the absence of a client: locks that are reclaimed in the
- * grace period, durable and persistent opens. */
+/* cells_recovery.c - what outlives a restart of the server, and the absence of a client: locks that are reclaimed in
+ * the grace period, durable and persistent opens. */
 #include "script.h"
 
 /* --- The server is killed while host 1 has a lock. */
@@ -38,10 +38,13 @@ static const struct matrix_row grace[] = {
              "create 0 f RW RWD open none; lock-ex 0 0 10 > x; x pends; nlm 1 ex 0 10 reclaim; x waits 4500;"
              "nlm 1 un 0 10; x = ok 1000"),
     IN_GRACE("reclaim-comes-before-SMB-trying",
-             "create 0 f RW RWD open none; try-ex 0 0 10 > x; x pends; nlm 1 ex 0 10 reclaim; x = LOCK_NOT_GRANTED 5000"),
-    IN_GRACE("reclaimed-lock-binds-SMB", "nlm 1 ex 0 10 reclaim; create 0 f RW RWD open none; write 0 5 5 = FILE_LOCK_CONFLICT"),
+             "create 0 f RW RWD open none; try-ex 0 0 10 > x; x pends; nlm 1 ex 0 10 reclaim;"
+             "x = LOCK_NOT_GRANTED 5000"),
+    IN_GRACE("reclaimed-lock-binds-SMB", "nlm 1 ex 0 10 reclaim; create 0 f RW RWD open none;"
+             "write 0 5 5 = FILE_LOCK_CONFLICT"),
     {"nobody-had-a-lock",
-     "restart-server; nlm 0 ex 0 10 unmonitored; nlm 0 un 0 10; create 0 f RW RWD open RWH; granted 0 RWH; try-ex 0 0 10",
+     "restart-server; nlm 0 ex 0 10 unmonitored; nlm 0 un 0 10; create 0 f RW RWD open RWH; granted 0 RWH;"
+     "try-ex 0 0 10",
      {NULL}, "grace_period=60s"},
     {"only-unmonitored-locks", "nlm 1 ex 0 10 unmonitored; restart-server; nlm 0 ex 0 10 unmonitored", {NULL},
      "grace_period=60s"},
@@ -98,7 +101,8 @@ static const struct matrix_row durable_others[] = {
      "create 0 f RWD RWD open RWH durable-2 brief; durable 0 yes; try-ex 0 0 10; drop 0; idle 4500; return 0 = " GONE
      "; op WRITE"},
     {"with-what-was-asked-before",
-     "create 0 f RWD RWD open RWH durable-2; durable 0 yes; op WRITE > w; break 0 RWH NONE A; w waits; drop 0; w = ok 1000;"
+     "create 0 f RWD RWD open RWH durable-2; durable 0 yes; op WRITE > w; break 0 RWH NONE A; w waits; drop 0;"
+     "w = ok 1000;"
      "return 0 = " GONE},
     {"reading-only", "create 0 f RW RWD open R durable-2; durable 0 no"},
     {"reading-and-writing-only", "create 0 f RW RWD open RW durable-2; durable 0 no"},
@@ -112,7 +116,8 @@ static const struct matrix_row durable_others[] = {
     "create 0 f RWD " share " open " state " persistent; durable 0 yes; " more "drop 0;"
 static const struct matrix_row persistent[] = {
     {"READ", LEAVES("RWD", "RWH", "") "op READ > x; x = ok 1000; return 0; granted 0 RH", {NULL}, PERSISTENT},
-    {"LOCK-shared", LEAVES("RWD", "RWH", "") "op LOCK-shared > x; x = ok 1000; return 0; granted 0 RH", {NULL}, PERSISTENT},
+    {"LOCK-shared", LEAVES("RWD", "RWH", "") "op LOCK-shared > x; x = ok 1000; return 0;"
+     "granted 0 RH", {NULL}, PERSISTENT},
     {"WRITE",
      LEAVES("RWD", "RWH", "") "op WRITE > w; w waits; return 0; break 0 RWH NONE A; w waits; ack 0 NONE; w = ok",
      {NULL}, PERSISTENT},
@@ -120,24 +125,29 @@ static const struct matrix_row persistent[] = {
      LEAVES("RWD", "RWH", "") "persist WRITE > w; w waits half; w = ok timeout; return 0; granted 0 NONE; write 0 0 10",
      {NULL}, PERSISTENT},
     {"REMOVE-until-the-timeout",
-     LEAVES("RWD", "RWH", "") "persist REMOVE > w; w waits half; w = ok timeout; nfs-lookup f = NOENT", {NULL}, PERSISTENT},
+     LEAVES("RWD", "RWH", "") "persist REMOVE > w; w waits half; w = ok timeout;"
+      "nfs-lookup f = NOENT", {NULL}, PERSISTENT},
     {"LOCK-exclusive-until-the-timeout",
      LEAVES("RWD", "RWH", "") "op LOCK-exclusive > w; w waits half; w = ok timeout; return 0; granted 0 NONE", {NULL},
      PERSISTENT},
     {"with-a-range",
-     LEAVES("RWD", "none", "try-ex 0 0 100;") "persist WRITE > w; w waits 2500; return 0; unlock 0 0 100; w = ok", {NULL},
+     LEAVES("RWD", "none", "try-ex 0 0 100;") "persist WRITE > w; w waits 2500; return 0; unlock 0 0 100;"
+      "w = ok", {NULL},
      PERSISTENT},
     {"with-a-range-kept",
-     LEAVES("RWD", "none", "try-ex 0 0 100;") "persist WRITE > w; w waits 2500; return 0; w = ACCES 2000; op READ = ACCES",
+     LEAVES("RWD", "none", "try-ex 0 0 100;") "persist WRITE > w; w waits 2500; return 0; w = ACCES 2000;"
+      "op READ = ACCES",
      {NULL}, PERSISTENT},
     {"refusing-others-reads",
      LEAVES("WD", "none", "") "persist READ > r; r waits 2500; return 0; r = ACCES", {NULL}, PERSISTENT},
     {"given-up",
-     "create 0 f RWD WD open none persistent brief; durable 0 yes; try-ex 0 0 100; drop 0; persist READ > r; r waits 1000;"
+     "create 0 f RWD WD open none persistent brief; durable 0 yes; try-ex 0 0 100; drop 0; persist READ > r;"
+     "r waits 1000;"
      "r = ok 6000; return 0 = " GONE, {NULL}, PERSISTENT},
     {"server-restarts",
      "create 0 f RWD RWD open none persistent; durable 0 yes; try-ex 0 0 10; restart-server; nlm 1 ex 0 10 = DENIED;"
-     "persist WRITE > w; w waits 1500; return 0; write 0 0 10; unlock 0 0 10; w = ok; nlm 1 ex 0 10", {NULL}, PERSISTENT},
+     "persist WRITE > w; w waits 1500; return 0; write 0 0 10; unlock 0 0 10; w = ok;"
+     "nlm 1 ex 0 10", {NULL}, PERSISTENT},
     {"server-restarts-with-a-lease",
      "create 0 f RWD RWD open RWH persistent; durable 0 yes; restart-server; return 0; granted 0 RWH; op READ > r;"
      "break 0 RWH RH A; ack 0 RH; r = ok", {NULL}, PERSISTENT},

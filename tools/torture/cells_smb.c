@@ -95,7 +95,8 @@ static const struct matrix_row through[] = {
     {"SET_INFO-security", "secure 0", {"ok", "ok", "ok", "ok"}},
     {"link", "link 0 link; nfs-lookup link", {"ok", "ok", "ok", "ok"}},
     {"link-keeps-the-lock", "link 0 link; write 0 5 5", {FLC, FLC, NULL, NULL}},
-    {"delete-on-close", "close 0; create 0 f D RWD open none delete; close 0; nfs-lookup f", {"NOENT", "NOENT", NULL, NULL}},
+    {"delete-on-close", "close 0; create 0 f D RWD open none delete; close 0;"
+     "nfs-lookup f", {"NOENT", "NOENT", NULL, NULL}},
     {"LOCK-waits-visibly", "lock-ex 0 5 5",
      {"> x; x pends; nlm 1 un 0 10; x = ok 1000", "> x; x pends; nlm 1 un 0 10; x = ok 1000",
       "> x; x pends; cancel x; x = CANCELLED; unlock 1 0 1; grant 1", NULL}},
@@ -150,9 +151,11 @@ static const struct matrix_row others[] = {
      "create 0 f RWD RWD open none; nfs-rename f .nfs0123; create 1 f R RWD open none = OBJECT_NAME_NOT_FOUND;"
      "create 1 .nfs0123 A RWD open none; attributes 1 hidden; write 0 0 10"},
     {"silly-renamed-then-deleted",
-     "nfs-rename f .nfs0123; create 0 .nfs0123 D RWD open none; attributes 0 hidden; delete 0; close 0; op READ = STALE"},
+     "nfs-rename f .nfs0123; create 0 .nfs0123 D RWD open none; attributes 0 hidden; delete 0; close 0;"
+     "op READ = STALE"},
     {"removed-name-made-anew-over-NFS",
-     "create 0 f RWD RWD open none; op REMOVE; nfs-create f; write 0 0 10; create 1 f RWD - open none; read 1 0 10 = any;"
+     "create 0 f RWD RWD open none; op REMOVE; nfs-create f; write 0 0 10; create 1 f RWD - open none;"
+     "read 1 0 10 = any;"
      "close 1; close 0; nfs-lookup f"},
     {"delete-pending-and-shares", "create 0 f RWD RWD open none; share 1 R -; delete 0; close 0; op READ = STALE"},
     {"open-waits-visibly",
@@ -160,7 +163,8 @@ static const struct matrix_row others[] = {
     {"open-cancelled",
      "hold 0 RWH; create 1 f RW - open none > c; c pends; cancel c 1; c = CANCELLED; op GETATTR; close 0; op READ"},
     {"range-beyond-the-last-byte",
-     "create 0 f RW RWD open none; try-ex 0 18446744073709551615 2 = INVALID_LOCK_RANGE; try-ex 0 18446744073709551615 1;"
+     "create 0 f RW RWD open none; try-ex 0 18446744073709551615 2 = INVALID_LOCK_RANGE;"
+     "try-ex 0 18446744073709551615 1;"
      "nlm 1 ex 10 0 = DENIED"},
     {"own-ranges-stack",
      "create 0 f RW RWD open none; try-ex 0 0 10; try-sh 0 0 10; try-ex 0 5 10 = LOCK_NOT_GRANTED; unlock 0 0 10;"

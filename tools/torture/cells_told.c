@@ -15,9 +15,12 @@ static const struct matrix_row told[] = {
     {"RENAME-over",
      "prepare RENAME-over; watch 0; notify 0 > x; x pends; op RENAME-over; x = ok 1000; changes 0 renamed-to f"},
     {"RENAME-directory",
-     "prepare RENAME-directory; watch 0; notify 0 > x; x pends; op RENAME-directory; x = ok 1000; changes 0 renamed-from sub"},
-    {"RENAME-out", "prepare RENAME-out; watch 0; notify 0 > x; x pends; op RENAME-out; x = ok 1000; changes 0 removed f"},
-    {"RENAME-into", "prepare RENAME-into; watch 0; notify 0 > x; x pends; op RENAME-into; x = ok 1000; changes 0 added new"},
+     "prepare RENAME-directory; watch 0; notify 0 > x; x pends; op RENAME-directory; x = ok 1000;"
+     "changes 0 renamed-from sub"},
+    {"RENAME-out", "prepare RENAME-out; watch 0; notify 0 > x; x pends; op RENAME-out; x = ok 1000;"
+     "changes 0 removed f"},
+    {"RENAME-into", "prepare RENAME-into; watch 0; notify 0 > x; x pends; op RENAME-into; x = ok 1000;"
+     "changes 0 added new"},
     {"LINK-out",
      "prepare LINK-out; watch 0 sub; notify 0 > x; x pends; op LINK-out; x = ok 1000; changes 0 added link"},
     {"WRITE", "watch 0; notify 0 > x; x pends; op WRITE; x = ok 1000; changes 0 modified f"},
@@ -25,8 +28,10 @@ static const struct matrix_row told[] = {
     {"SETATTR-mode", "watch 0; notify 0 > x; x pends; op SETATTR-mode; x = ok 1000; changes 0 modified f"},
     {"SETATTR-times", "watch 0; notify 0 > x; x pends; op SETATTR-times; x = ok 1000; changes 0 modified f"},
     {"CREATE-truncate", "watch 0; notify 0 > x; x pends; op CREATE-truncate; x = ok 1000; changes 0 modified f"},
-    {"READ", "watch 0; notify 0 > x; x pends; op READ; op GETATTR; op LOOKUP; op READDIR; op LOCK-exclusive; x waits 300"},
-    {"before-it-asks", "watch 0; notify 0 > x; op CREATE; x = ok 1000; nfs-remove new; notify 0; changes 0 removed new"},
+    {"READ", "watch 0; notify 0 > x; x pends; op READ; op GETATTR; op LOOKUP; op READDIR; op LOCK-exclusive;"
+     "x waits 300"},
+    {"before-it-asks", "watch 0; notify 0 > x; op CREATE; x = ok 1000; nfs-remove new; notify 0;"
+     "changes 0 removed new"},
     {"the-watched-directory-goes",
      "prepare RMDIR; watch 0 sub; notify 0 > x; x pends; op RMDIR; x = DELETE_PENDING 1000"},
     {"two-watch",

@@ -17,10 +17,12 @@ static const struct matrix_row waits[] = {
      "hold 0 RWH; op LOCK-exclusive-blocking > n; break 0 RWH NONE A; ack 0 NONE; n = ok; no-grant 1 150"},
     {"share-is-withheld", "hold 0 RWH; op SHARE > n; break 0 RWH RH A; n waits 1000; ack 0 RH; n = ok 1000"},
     {"trying-lock-asked-twice",
-     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; op LOCK-exclusive > m; n waits; m waits; quiet 0; ack 0 NONE;"
+     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; op LOCK-exclusive > m; n waits; m waits; quiet 0;"
+     "ack 0 NONE;"
      "n = ok; m = ok"},
     {"same-call-sent-twice",
-     "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; w again; w waits; quiet 0; ack 0 NONE; w = ok; nfs-lookup f = NOENT"},
+     "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; w again; w waits; quiet 0; ack 0 NONE; w = ok;"
+     "nfs-lookup f = NOENT"},
     {"same-call-from-a-new-connection",
      "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; w elsewhere; w waits; quiet 0; ack 0 NONE; w = ok;"
      "nfs-lookup f = NOENT"},

@@ -2,7 +2,7 @@
 #include "stage.h"
 #include <stdio.h>
 
-enum { SOON = 3000, HELD_BACK = 150, QUIET = 60 }; /* ms: must have come by then; must not have come yet */
+enum { HELD_BACK = 150, QUIET = 60 }; /* ms: must not have come yet */
 
 static const struct {
     const char *name;
@@ -24,7 +24,8 @@ static const struct {
     {"RANGE_NOT_LOCKED", STATUS_RANGE_NOT_LOCKED, 'S'}, {"REQUEST_NOT_ACCEPTED", STATUS_REQUEST_NOT_ACCEPTED, 'S'},
     {"UNSUCCESSFUL", STATUS_UNSUCCESSFUL, 'S'}, {"INVALID_OPLOCK_PROTOCOL", STATUS_INVALID_OPLOCK_PROTOCOL, 'S'},
     {"INVALID_DEVICE_STATE", STATUS_INVALID_DEVICE_STATE, 'S'}, {"INVALID_PARAMETER", STATUS_INVALID_PARAMETER, 'S'},
-    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"FILE_DELETED", STATUS_FILE_DELETED, 'S'}, {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
+    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"FILE_DELETED", STATUS_FILE_DELETED, 'S'},
+    {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
     {"NOTIFY_CLEANUP", STATUS_NOTIFY_CLEANUP, 'S'},
     {"INVALID_LOCK_RANGE", STATUS_INVALID_LOCK_RANGE, 'S'}, {"END_OF_FILE", STATUS_END_OF_FILE, 'S'},
 };
@@ -112,7 +113,7 @@ const struct smb_break *expect_break(struct stage *g, int side, const char *from
     struct awaited a = {g, side, after};
     if (g->verdict != PASS)
         return NULL;
-    if (!wire_wait(g->wire, SOON, has_come, &a)) {
+    if (!wire_wait(g->wire, g->prompt, has_come, &a)) {
         stage_fail(g, "no break to %s", to);
         return NULL;
     }
@@ -157,7 +158,7 @@ void stage_ack(struct stage *g, int side, const char *to, const char *status)
     if (!strcmp(to, "II"))
         level = OPLOCK_II;
     struct smb *s = &g->smb[side];
-    expect_status(g, oplock ? smb_ack_oplock(s, &g->file[side], level) : smb_ack_lease(s, g->key[side], lease), status, SOON);
+    expect_status(g, oplock ? smb_ack_oplock(s, &g->file[side], level) : smb_ack_lease(s, g->key[side], lease), status, g->prompt);
 }
 
 void expect_cell(struct stage *g, int side, const char *held, const char *tokens, struct call *c, const char *status)
@@ -165,7 +166,7 @@ void expect_cell(struct stage *g, int side, const char *held, const char *tokens
     char to[8] = "";
     bool ack = strstr(tokens, " A") != NULL, waits = strstr(tokens, " W") != NULL;
     if (tokens[0] == '-') {
-        expect_status(g, c, status, SOON);
+        expect_status(g, c, status, g->prompt);
         expect_quiet(g, side, QUIET);
         return;
     }
@@ -174,12 +175,12 @@ void expect_cell(struct stage *g, int side, const char *held, const char *tokens
     if (waits) {
         expect_waiting(g, c, HELD_BACK);
         stage_ack(g, side, to, "ok");
-        expect_status(g, c, status, SOON);
+        expect_status(g, c, status, g->prompt);
         return;
     }
-    if (call_wait(c, SOON) && b && c->arrival < b->arrival)
+    if (call_wait(c, g->prompt) && b && c->arrival < b->arrival)
         stage_fail(g, "%s is answered before the break is sent", c->what);
-    expect_status(g, c, status, SOON);
+    expect_status(g, c, status, g->prompt);
     if (ack)
         stage_ack(g, side, to, "ok");
 }

@@ -25,7 +25,8 @@ static const char help[] =
     "  --sources ADDRESS     the first simulated host's address (127.0.0.10 for a server on 127.0.0.1); each further host\n"
     "                        has the next one. \"one\": all share the machine's\n"
     "  --break-timeout S     the server's break timeout in seconds (35)\n"
-    "  --restart COMMAND     kills the server, starts it again, and returns when it serves; else such cells are skipped\n"
+    "  --prompt S            how soon what need not wait must have come, in seconds (3)\n"
+    "  --restart COMMAND     kills the server, starts it again, and returns when it serves: for the cells that need it\n"
     "  --policy NAME=VALUE   how the server is set: plays the cells about that setting instead of the defaults'\n"
     "  --cell PATTERN        only cells whose name matches (* and ?); may be repeated\n"
     "  --history S           instead: clients of both protocols at random for S seconds; what they saw is checked\n"
@@ -41,10 +42,10 @@ static struct {
     struct target target;
     const char *nfs, *smb, *policy, *pcap, *sources, *pattern[PATTERNS];
     size_t npatterns;
-    unsigned break_timeout;
+    unsigned break_timeout, prompt;
     struct play play;
     bool one_port, quick, list, policies, json;
-} options = {.break_timeout = 35000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
+} options = {.break_timeout = 35000, .prompt = 3000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
 
 struct cell *cell_add(struct cell_list *l, void (*run)(struct stage *g, const struct cell *c), const char *id_format, ...)
 {
@@ -102,6 +103,7 @@ static void take(int option, const char *value)
     case 'a': options.sources = value; break;
     case 'b': options.break_timeout = (unsigned)(atof(value) * 1000); break;
     case 'P': options.policy = value; break;
+    case 'W': options.prompt = (unsigned)(atof(value) * 1000); break;
     case 'X': t->restart = value; break;
     case 'c':
         if (options.npatterns == PATTERNS)
@@ -127,7 +129,8 @@ static void parse(int argc, char **argv)
         {"nfs", 1, NULL, 'n'}, {"one-port", 0, NULL, 'o'}, {"export", 1, NULL, 'e'}, {"smb", 1, NULL, 's'},
         {"share", 1, NULL, 'S'}, {"user", 1, NULL, 'u'}, {"password", 1, NULL, 'p'}, {"dialect", 1, NULL, 'd'},
         {"uid", 1, NULL, 'U'}, {"gid", 1, NULL, 'G'}, {"sources", 1, NULL, 'a'}, {"break-timeout", 1, NULL, 'b'},
-        {"policy", 1, NULL, 'P'}, {"restart", 1, NULL, 'X'}, {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'},
+        {"policy", 1, NULL, 'P'}, {"restart", 1, NULL, 'X'}, {"prompt", 1, NULL, 'W'},
+        {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'},
         {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'}, {"policies", 0, NULL, 'L'},
         {"json", 0, NULL, 'j'}, {"pcap", 1, NULL, 'w'}, {"help", 0, NULL, 'h'}, {0}};
     options.target.uid = getuid();
@@ -234,6 +237,19 @@ static void print(const struct cell *c, const struct stage *g, size_t number, do
     fflush(stdout);
 }
 
+/* A server that did not survive the last cell is given another life. */
+static void begin(struct stage *g, struct wire *w)
+{
+    stage_begin(g, w, &options.target, options.break_timeout, options.prompt);
+    if (g->verdict == PASS || !options.target.restart)
+        return;
+    stage_end(g);
+    if (system(options.target.restart) != 0)
+        torture_fail("the command that restarts the server failed");
+    stage_begin(g, w, &options.target, options.break_timeout, options.prompt);
+    stage_saw(g, "the server was gone, and had to be restarted");
+}
+
 int main(int argc, char **argv)
 {
     struct cell_list l = {0};
@@ -267,6 +283,10 @@ int main(int argc, char **argv)
         free(l.cell);
         return ok ? 0 : 1;
     }
+    begin(&g, &w);
+    if (g.verdict != PASS)
+        torture_fail("no cell can be played: %s", g.why);
+    stage_end(&g);
     if (!options.json)
         printf("TAP version 13\n1..%zu\n", n);
     for (size_t i = 0, number = 0; i < l.n; i++) {
@@ -274,7 +294,7 @@ int main(int argc, char **argv)
         uint64_t start = wire_now();
         if (!selected(c))
             continue;
-        stage_begin(&g, &w, &options.target, options.break_timeout);
+        begin(&g, &w);
         if (g.verdict == PASS)
             c->run(&g, c);
         stage_end(&g);

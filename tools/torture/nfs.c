@@ -164,6 +164,7 @@ const char *nfs_open(struct nfs *n, struct host *h)
     struct call_result r;
     memset(n, 0, sizeof *n);
     list_init(&n->rpc.calls);
+    n->rpc.host = h; /* without a connection its calls are lost */
     if (!rpc_open(&mount, h, &h->target->mount, 2049))
         return "no connection to MOUNT";
     rpc_begin(&mount, &w, MOUNT_PROGRAM, 3, MOUNTPROC3_MNT);

@@ -19,7 +19,7 @@ unsigned ms_of(const struct script *s, int i, unsigned otherwise)
     if (!strcmp(s->word[i], "half"))
         return s->g->break_timeout / 2;
     if (!strcmp(s->word[i], "timeout"))
-        return s->g->break_timeout + PROMPT;
+        return s->g->break_timeout + s->g->prompt;
     return (unsigned)number(s, i);
 }
 uint32_t bits_of(const char *text, const char *letters, const uint32_t *bits)
@@ -121,7 +121,7 @@ static void step_of_slot(struct script *s)
             nfs_reconnect(n);
         slot->call = rpc_again(&n->rpc, slot->call);
     } else {
-        finish(s, slot, s->word[2], ms_of(s, 3, PROMPT));
+        finish(s, slot, s->word[2], ms_of(s, 3, s->g->prompt));
     }
 }
 
@@ -149,7 +149,7 @@ static void step_of_verb(struct script *s)
         return;
     }
     char ok[] = "ok";
-    finish(s, &s->here, named ? last : ok, s->here.again ? s->g->break_timeout + PROMPT : PROMPT);
+    finish(s, &s->here, named ? last : ok, s->here.again ? s->g->break_timeout + s->g->prompt : s->g->prompt);
 }
 
 void script_run(struct stage *g, const char *text)

@@ -3,7 +3,7 @@
 #include "script.h"
 #include "ops.h"
 
-enum { WORDS = 10, SLOTS = 26, PROMPT = 3000, SHORTLY = 150 };
+enum { WORDS = 10, SLOTS = 26, SHORTLY = 150 };
 
 struct slot {
     struct call *call;

@@ -89,10 +89,10 @@ struct call *smb_set_allocation(struct smb *s, const struct smb_file *f, uint64_
 struct call *smb_touch(struct smb *s, const struct smb_file *f, uint64_t mtime);     /* FileBasicInformation */
 struct call *smb_rename(struct smb *s, const struct smb_file *f, const char *to, bool replace);
 struct call *smb_link(struct smb *s, const struct smb_file *f, const char *to);
-struct call *smb_open_to_all(struct smb *s, const struct smb_file *f);               /* security: everybody may do anything */
+struct call *smb_open_to_all(struct smb *s, const struct smb_file *f);               /* security: to everybody */
 struct call *smb_set_delete(struct smb *s, const struct smb_file *f, bool remove);   /* FileDispositionInformation */
 struct call *smb_list(struct smb *s, const struct smb_file *f);                      /* names and ids */
-struct call *smb_notify(struct smb *s, const struct smb_file *f);                    /* CHANGE_NOTIFY, everything: what happened is in call->r.changes */
+struct call *smb_notify(struct smb *s, const struct smb_file *f);                    /* CHANGE_NOTIFY: into r.changes */
 struct call *smb_echo(struct smb *s);
 struct call *smb_logoff(struct smb *s);
 struct call *smb_tree_disconnect(struct smb *s);

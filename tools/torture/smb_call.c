@@ -210,7 +210,8 @@ struct call *smb_lock(struct smb *s, const struct smb_file *f, uint64_t offset, 
 
 /* --- SET_INFO. */
 
-enum { FILE_BASIC = 4, FILE_RENAME = 10, FILE_LINK = 11, FILE_DISPOSITION = 13, FILE_ALLOCATION = 19, FILE_END_OF_FILE = 20 };
+enum { FILE_BASIC = 4, FILE_RENAME = 10, FILE_LINK = 11, FILE_DISPOSITION = 13, FILE_ALLOCATION = 19,
+       FILE_END_OF_FILE = 20 };
 enum { INFO_FILE = 1, INFO_SECURITY = 3, DACL_SECURITY = 4 };
 
 static struct call *set(struct smb *s, const struct smb_file *f, uint8_t type, uint8_t level, uint32_t additional,
@@ -234,10 +235,10 @@ static struct call *set_info(struct smb *s, const struct smb_file *f, uint8_t le
     return set(s, f, INFO_FILE, level, 0, data, n, what);
 }
 
-/* A descriptor with nothing but a list of one entry: everybody, all access ([MS-DTYP] 2.4.6, 2.4.5, 2.4.4.2). */
+/* A descriptor with nothing but a list, at 20, of one entry: everybody, all access ([MS-DTYP] 2.4.6, 2.4.5, 2.4.4.2). */
 struct call *smb_open_to_all(struct smb *s, const struct smb_file *f)
 {
-    static const uint8_t descriptor[] = {1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, /* list at 20 */
+    static const uint8_t descriptor[] = {1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0,
                                          2, 0, 28, 0, 1, 0, 0, 0,                                       /* one entry */
                                          0, 0, 20, 0, 0xff, 0x01, 0x1f, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
     return set(s, f, INFO_SECURITY, 0, DACL_SECURITY, descriptor, sizeof descriptor, "SET_INFO security");

@@ -125,7 +125,7 @@ void stage_file(struct stage *g, const char *name, struct nfs_fh *ret)
     *ret = r.fh;
 }
 
-void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout)
+void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout, unsigned prompt)
 {
     uint64_t id;
     struct call_result r = {0};
@@ -133,6 +133,7 @@ void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned bre
     g->wire = w;
     g->target = t;
     g->break_timeout = break_timeout;
+    g->prompt = prompt;
     g->name = "f";
     w->patience = break_timeout + 10000;
     if (getrandom(g->key, sizeof g->key, 0) < 0 || getrandom(&id, sizeof id, 0) < 0)

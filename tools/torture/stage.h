@@ -12,6 +12,7 @@ struct stage {
     struct wire *wire;
     struct target *target;
     unsigned break_timeout;    /* ms: the server's */
+    unsigned prompt;           /* ms: by then what needs no waiting must have come */
     char dir[32];              /* both: in the share's root, and the file's name in it */
     const char *name;
     char path[64];             /* of the file over SMB */
@@ -29,7 +30,7 @@ struct stage {
     char seen[700];            /* what was observed */
 };
 /* Makes the directory and the file (FILE_BYTES long). */
-void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout);
+void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout, unsigned prompt);
 void stage_end(struct stage *g);
 
 /* The clients; made when first asked for. */

@@ -80,7 +80,7 @@ static void do_cancel(struct script *s)
 
 /* --- What NFS hosts are told. */
 
-static void do_grant(struct script *s) { expect_grant(s->g, side(s), OPS_SVID, ms_of(s, 2, PROMPT)); }
+static void do_grant(struct script *s) { expect_grant(s->g, side(s), OPS_SVID, ms_of(s, 2, s->g->prompt)); }
 static void do_no_grant(struct script *s) { expect_no_grant(s->g, side(s), ms_of(s, 2, SHORTLY)); }
 static void do_answers(struct script *s)
 {
@@ -122,7 +122,7 @@ static void do_notified(struct script *s)
         return;
     if (!n->reachable)
         stage_unsupported(s->g, "the client's address has no port mapper: SM_NOTIFY cannot reach it");
-    else if (!wire_wait(s->g->wire, ms_of(s, 2, PROMPT), has_been_told, n))
+    else if (!wire_wait(s->g->wire, ms_of(s, 2, s->g->prompt), has_been_told, n))
         stage_fail(s->g, "no SM_NOTIFY came");
     else
         stage_saw(s->g, "SM_NOTIFY, state %u", n->notified_state);
@@ -161,6 +161,7 @@ const struct verb verbs_see[] = {
     {"granted", .act = do_granted}, {"durable", .act = do_durable}, {"drop", .act = do_drop}, {"idle", .act = do_idle},
     {"break", .act = do_break}, {"epoch", .act = do_epoch}, {"quiet", .act = do_quiet}, {"cancel", .act = do_cancel},
     {"grant", .act = do_grant}, {"no-grant", .act = do_no_grant}, {"answers", .act = do_answers},
-    {"holder", .act = do_holder}, {"nfs-drop", .act = do_nfs_drop}, {"restart-server", .act = do_restart_server}, {"notified", .act = do_notified},
+    {"holder", .act = do_holder}, {"nfs-drop", .act = do_nfs_drop}, {"restart-server", .act = do_restart_server},
+    {"notified", .act = do_notified},
     {"changes", .act = do_changes}, {"attributes", .act = do_attributes}, {"expect-size", .act = do_expect_size}, {0},
 };

@@ -1,5 +1,5 @@
-/* verbs_smb.c - the verbs of a script (script.h) that an SMB client does. Knows how the words become a request; what comes of
- * it is looked at in verbs_see.c. */
+/* verbs_smb.c - the verbs of a script (script.h) that an SMB client does. Knows how the words become a request; what
+ * comes of it is looked at in verbs_see.c. */
 #include "script_int.h"
 #include <stdio.h>
 
@@ -38,7 +38,10 @@ static struct call *do_create(struct script *s)
     how.disposition = disposition_of(word(s, 5));
     how.options |= has_word(s, 7, "delete") ? OPTION_DELETE_ON_CLOSE : 0;
     how.options |= has_word(s, 7, "directory") ? OPTION_DIRECTORY : 0;
-    how.durable = has_word(s, 7, "durable-1") ? 1 : has_word(s, 7, "durable-2") ? 2 : has_word(s, 7, "persistent") ? 3 : 0;
+    static const char *const kinds[] = {NULL, "durable-1", "durable-2", "persistent"};
+    for (uint8_t i = 1; i < ARRAY_LEN(kinds); i++)
+        if (has_word(s, 7, kinds[i]))
+            how.durable = i;
     how.durable_ms = has_word(s, 7, "brief") ? 3000 : 0;
     how.create_guid = s->g->key[side(s)];
     s->how[side(s)] = how;

@@ -48,7 +48,7 @@ struct wire_conn {
 /* A connection from `from` (its port 0: any; address 0: any) to `to`; NULL when it cannot be made. */
 struct wire_conn *wire_connect(struct wire *w, enum wire_kind kind, const struct sockaddr_in *from,
                                const struct sockaddr_in *to);
-/* A listener (accepting WIRE_RPC) or a UDP socket at `at` (which sends to `peer`); NULL when the address is not free. */
+/* A listener (accepting WIRE_RPC) or a UDP socket at `at` (it sends to `peer`); NULL when the address is not free. */
 struct wire_conn *wire_listen(struct wire *w, enum wire_kind kind, const struct sockaddr_in *at);
 /* `message` starts with 4 bytes for the length, which this fills in; UDP: without them, to `peer`. */
 void wire_send(struct wire_conn *c, uint8_t *message, size_t n);
