@@ -48,7 +48,7 @@ peers_kill() {
     local name
     for name; do
         kill -9 -- "-${pid[$name]}" 2>/dev/null || true
-        wait "${pid[$name]}" 2>/dev/null || true
+        wait "${pid[$name]}" 2>/dev/null || true # how it ended is no news
     done
 }
 
