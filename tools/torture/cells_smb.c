@@ -1,12 +1,12 @@
 /* cells_smb.c - an operation of SMB meets what NFS clients hold: NLM locks, waiters and shares. */
 #include "script.h"
 
-/* --- CREATE: locks never stop an open, unless it overwrites what is locked;"
-     "NLM's shares count like those of opens. */
+/* --- CREATE: locks never stop an open, unless it overwrites what is locked; NLM's shares count like those of opens. The
+ * waiter waits for a range beyond the end of the file. */
 static const struct matrix_column opened[] = {
     {"lock-shared", "nlm 1 sh 0 10"},
     {"lock-exclusive", "nlm 1 ex 0 10"},
-    {"waiter", "create 1 f RW RWD open none; try-ex 1 0 1; nlm 1 ex 0 10 block = BLOCKED"},
+    {"waiter", "nlm 0 ex 200 10; nlm 1 ex 200 10 block = BLOCKED"},
     {"share-deny-read", "share 1 R R"},
     {"share-deny-write", "share 1 R W"},
     {"share-reads", "share 1 R -"},
@@ -20,13 +20,13 @@ static const struct matrix_row opens[] = {
     {"open-if", "create 0 f R RWD open-if none", {"ok", "ok", "ok", SV, "ok", "ok", "ok"}},
     {"write", "create 0 f W RWD open none", {"ok", "ok", "ok", "ok", SV, "ok", "ok"}},
     {"read-write", "create 0 f RW RWD open none", {"ok", "ok", "ok", SV, SV, "ok", "ok"}},
-    {"not-sharing-read", "create 0 f W WD open none", {"ok", "ok", NULL, SV, SV, SV, "ok"}},
-    {"not-sharing-write", "create 0 f R RD open none", {"ok", "ok", NULL, SV, "ok", "ok", SV}},
+    {"not-sharing-read", "create 0 f W WD open none", {"ok", "ok", "ok", SV, SV, SV, "ok"}},
+    {"not-sharing-write", "create 0 f R RD open none", {"ok", "ok", "ok", SV, "ok", "ok", SV}},
     {"delete", "create 0 f D RWD open none", {"ok", "ok", "ok", "ok", "ok", "ok", "ok"}},
-    {"delete-on-close", "create 0 f D RWD open none delete", {"ok", "ok", NULL, "ok", "ok", "ok", "ok"}},
-    {"overwrite", "create 0 f W RWD overwrite none", {LOCKED, LOCKED, NULL, "ok", SV, "ok", "ok"}},
-    {"overwrite-if", "create 0 f W RWD overwrite-if none", {LOCKED, LOCKED, NULL, "ok", SV, "ok", "ok"}},
-    {"supersede", "create 0 f WD RWD supersede none", {LOCKED, LOCKED, NULL, "ok", SV, "ok", "ok"}},
+    {"delete-on-close", "create 0 f D RWD open none delete", {"ok", "ok", "ok", "ok", "ok", "ok", "ok"}},
+    {"overwrite", "create 0 f W RWD overwrite none", {LOCKED, LOCKED, "ok", "ok", SV, "ok", "ok"}},
+    {"overwrite-if", "create 0 f W RWD overwrite-if none", {LOCKED, LOCKED, "ok", "ok", SV, "ok", "ok"}},
+    {"supersede", "create 0 f WD RWD supersede none", {LOCKED, LOCKED, "ok", "ok", SV, "ok", "ok"}},
 };
 
 /* --- What an open is granted. */
@@ -116,6 +116,12 @@ static const struct matrix_row others[] = {
      "grant 1 1000"},
     {"close-wakes-an-NFS-waiter",
      "create 0 f RW RWD open none; try-ex 0 0 10; nlm 1 ex 0 10 block = BLOCKED; close 0; grant 1 1000"},
+    {"under-a-share-that-denies-writes",
+     "share 1 R W; create 0 f RDC RWD open none; read 0 0 10; try-sh 0 0 10; unlock 0 0 10; secure 0; flush 0 = any;"
+     "rename 0 new; delete 0; close 0; nfs-lookup new = NOENT"},
+    {"under-a-share-that-denies-reads",
+     "share 1 W R; create 0 f WDC RWD open none; write 0 0 10; try-ex 0 0 10; unlock 0 0 10; size 0 50;"
+     "reserve 0 20; touch 0; flush 0; link 0 link; close 0"},
     {"unlock-must-be-exact", "create 0 f RW RWD open none; try-ex 0 0 10; unlock 0 0 5 = RANGE_NOT_LOCKED"},
     {"cancelled-NFS-waiter",
      "create 0 f RW RWD open none; try-ex 0 0 10; nlm 1 ex 0 10 block = BLOCKED; nlm 1 cancel 0 10; unlock 0 0 10;"
