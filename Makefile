@@ -1,14 +1,15 @@
 # The commands of the README. Everything real is Meson's; this installs what is missing and calls it.
 #   make serve DIR=path            build, and serve DIR over NFS (12049) and SMB (12445)
 #   make check [SANITIZE=...]      build and test; SANITIZE=address,undefined or thread
-# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle, check-history; torture; fuzz TIME=60; bench, bench-peers.
+# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle, check-history; torture, torture-peers;
+# fuzz TIME=60; bench, bench-peers.
 
 SANITIZE ?= none
 BUILD    ?= build$(if $(filter-out none,$(SANITIZE)),-$(subst $(comma),-,$(SANITIZE)))
 comma    := ,
 TIME     ?= 60
 
-.PHONY: all build serve check deps torture fuzz bench bench-peers clean lint docs \
+.PHONY: all build serve check deps torture torture-peers fuzz bench bench-peers clean lint docs \
         check-smbtorture check-kernel check-tree check-crash check-idle check-history
 
 all: build
@@ -37,6 +38,10 @@ check-smbtorture check-kernel check-tree check-crash check-idle check-history: b
 
 torture: build
 	@tools/torture/run-concord $(BUILD)
+
+torture-peers: build
+	@scripts/deps peers
+	@tools/torture/run-peers $(BUILD)
 
 fuzz:
 	@scripts/deps build

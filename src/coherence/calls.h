@@ -70,6 +70,8 @@ void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *
 /* One of its opens is back: it hears of the break under way, whether it has before or not. */
 void lease_back(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 /* Settles a break that nobody is left to acknowledge: all opens of the lease are disconnected. */
+/* Somebody has something to do first: such a wait has another deadline than one for a range, or for a turn. */
+static inline bool waits_for_holder(uint8_t whys) { return whys & (WHY_LEASE | WHY_SHARE | WHY_ENTERED); }
 void lease_orphaned(struct co *co, struct lease *l, uint64_t now, struct co_out *out);
 bool lease_disconnected(const struct lease *l, bool *ret_persistent);
 void penalty_add(struct co *co, uint64_t client, uint64_t now);

@@ -176,6 +176,7 @@ struct co_policy {
     bool share_vs_anonymous;     /* smb_share_vs_nfs = enforce | ignore */
     bool unlink_enforce;         /* unlink = enforce | unix */
     bool dir_rename_strict;
+    bool orphan_error;           /* orphan_io = error | keep */
     bool attr_lazy;              /* attr_freshness = lazy | windows */
     bool posix_binds_windows;    /* nlm_enforce_on_smb */
     bool leases;                 /* leases and oplocks are granted at all */

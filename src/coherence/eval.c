@@ -238,6 +238,10 @@ static enum st eval_io(struct eval *e, struct part *p, const struct rule *r)
     struct range *hit = ranges_find(&p->file->ranges, ask->first, ask->last, false, io_hit, &w);
     if (!hit)
         return ST_OK;
+    /* An absent holder that may come back can give its range back then: until it does, or is given up. */
+    struct share *s = share_find(p->file, &hit->owner->party);
+    if (s && s->persistent && !e->expired && !(ask->flags & CO_DENY_NOWAIT))
+        return wait_for(e, WHY_SHARE | WHY_RANGE, hold_of_range(p->file, hit));
     uint64_t park = e->co->policy.io_lock_park;
     if (r->deny_at_once || ask->flags & CO_DENY_NOWAIT || !park ||
         (e->op->range_since && e->now >= e->op->range_since + park))

@@ -98,10 +98,11 @@ struct file *file_get(struct co *co, struct shard *sh, const struct co_key *key,
     return f;
 }
 
-/* Hold-offs and reservations that are over; when the last of the others ends, 0 = none. */
-static uint64_t file_lingers(struct shard *sh, struct file *f, uint64_t now)
+/* Until when an otherwise empty file is remembered: its reservations (those that are over go) and hold-offs, and after
+ * those for as long as another break would lengthen them. 0: it is not. */
+static uint64_t file_lingers(struct co *co, struct shard *sh, struct file *f, uint64_t now)
 {
-    uint64_t until = MAX(f->hold_w, f->hold_r);
+    uint64_t until = MAX(f->hold_w ? f->hold_w + co->policy.regrant_holdoff : 0, f->hold_r);
     struct reservation *r;
     list_each(r, &f->reservations, link) {
         if (r->until <= now) {
@@ -120,7 +121,7 @@ void file_put(struct co *co, struct file *f, uint64_t now)
         !list_empty(&f->leases) || !list_empty(&f->pendings))
         return;
     struct shard *sh = shard_of(co, f);
-    uint64_t until = file_lingers(sh, f, now);
+    uint64_t until = file_lingers(co, sh, f, now);
     if (until) {
         timer_set(co, &sh->timers, &f->timer, until);
         return;

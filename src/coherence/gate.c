@@ -77,8 +77,6 @@ static void gate_note(struct gate *g, unsigned i)
     g->e.why_op = NULL;
 }
 
-static bool waits_for_holder(uint8_t whys) { return whys & (WHY_LEASE | WHY_SHARE | WHY_ENTERED); }
-
 /* By when this wait is over. One hard deadline for all the breaks that an operation meets, so that a cascade or several
  * holders do not add up; it lies after the acknowledgement timeout, so revocation comes first. */
 static uint64_t gate_deadline(struct gate *g)
@@ -86,14 +84,14 @@ static uint64_t gate_deadline(struct gate *g)
     struct op *op = g->op;
     uint64_t now = g->e.now, hard = g->e.co->policy.lease_break_timeout + CO_NSEC_SLACK;
     bool lock = op->part[0].ask.op == CO_LOCK;
-    if (g->whys & WHY_RANGE && !op->range_since)
-        op->range_since = now;
     if (waits_for_holder(g->whys)) {
         if (!op->lease_since)
             op->lease_since = now;
         return op->lease_since + hard > now ? op->lease_since + hard : now + hard;
     }
     op->lease_since = 0;
+    if (g->whys & WHY_RANGE && !op->range_since)
+        op->range_since = now;
     if (g->whys & WHY_GRACE)
         return atomic_load(&g->e.co->grace_until);
     return lock ? UINT64_MAX : op->range_since + g->e.co->policy.io_lock_park;

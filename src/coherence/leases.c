@@ -119,7 +119,7 @@ static bool lease_step(struct co *co, struct lease *l, uint8_t to, uint64_t now,
 {
     bool persistent, ack = rule_needs_ack(l->kind, l->granted);
     bool away = lease_disconnected(l, &persistent);
-    if (away && !persistent)
+    if (away && (!persistent || (l->granted & to & CO_H)))
         return lease_lower_orphan(co, l, to, now, out);
     l->epoch += !l->cascade; /* all steps of a cascade are one change, as Windows counts */
     struct co_event ev = {.from = l->granted, .to = to, .epoch = l->epoch, .ack = ack};

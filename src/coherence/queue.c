@@ -126,6 +126,20 @@ void op_wake(struct op *op)
         op->ticket->wake(op->ticket);
 }
 
+/* I/O that a range is left in the way of has io_lock_park from now on. False: the timer cannot be reached from here. */
+static bool range_wait_begins(struct co *co, struct part *p, uint64_t now)
+{
+    struct op *op = p->op;
+    if (op->range_since || p->ask.op == CO_LOCK)
+        return true;
+    if (op->home != shard_of(co, p->file))
+        return false;
+    op->range_since = now;
+    op->ticket->deadline = MIN(op->ticket->deadline, now + co->policy.io_lock_park);
+    timer_set(co, &op->home->timers, &op->timer, op->ticket->deadline);
+    return true;
+}
+
 /* Can this part still not go? Looks only; updates the reason. */
 static bool part_blocked(struct co *co, struct part *p, uint64_t now)
 {
@@ -137,7 +151,7 @@ static bool part_blocked(struct co *co, struct part *p, uint64_t now)
         st = eval_ranges(&e, p);
     if (st == ST_OK && !e.begun)
         st = eval_directories(&e, p);
-    if (st != ST_AGAIN || e.begun)
+    if (st != ST_AGAIN || e.begun || (!waits_for_holder(e.why) && e.why & WHY_RANGE && !range_wait_begins(co, p, now)))
         return false;
     part_waits_for(p, e.why, e.why_op);
     p->behind = e.blocker.id;

@@ -68,9 +68,9 @@ bool co_disconnected(struct co *co, const struct co_key *key, const struct co_pa
     struct share *s = f ? share_find(f, party) : NULL;
     bool alive = s && !s->voided;
     if (alive) {
+        bool kept;
         s->disconnected = gone;
         s->persistent = gone && persistent;
-        bool kept;
         if (gone && s->lease && s->lease->breaking && lease_disconnected(s->lease, &kept) && !kept)
             lease_orphaned(co, s->lease, now, out);
         if (!gone && s->lease && s->lease->breaking)

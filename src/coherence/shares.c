@@ -135,12 +135,13 @@ void co_relink(struct co *co, const struct co_key *key, uint64_t from, uint64_t 
     pthread_mutex_unlock(&sh->mu);
 }
 
+/* What is reserved of the file without a link (NLM SHARE) keeps no name alive. */
 unsigned opens_of(const struct file *f, uint64_t name)
 {
     unsigned n = 0;
     const struct share *s;
     list_each(s, &f->shares, link)
-        n += !name || !s->name || s->name == name;
+        n += !name || s->name == name;
     return n;
 }
 

@@ -31,7 +31,7 @@ enum st fs_commit(struct fs_req *q, struct st_node *n, struct fs_open *o, struct
         st = fs_read_only(q) ? ST_OK : fs_permit(q, n, &a, n->type == ST_DIR ? FS_LIST : FS_WRITE_DATA);
         return st == ST_OK ? act(n, wcc) : st;
     }
-    st = fs_permit_open(o, FS_WRITE_DATA | FS_APPEND_DATA);
+    st = fs_permit_io(o, FS_WRITE_DATA | FS_APPEND_DATA);
     if (st != ST_OK)
         return st;
     struct co_ask ask = fs_ask_io(n, o, CO_FLUSH, 0, UINT64_MAX);

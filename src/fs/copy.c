@@ -16,8 +16,11 @@ static enum st check(struct fs_req *q, const struct copy *c)
 {
     if (fs_read_only(q))
         return ST_ROFS;
-    if (!(c->src->access & (FS_READ_DATA | FS_EXECUTE)) || !(c->dst->access & (FS_WRITE_DATA | FS_APPEND_DATA)))
-        return ST_ACCESS;
+    enum st st = fs_permit_io(c->src, FS_READ_DATA | FS_EXECUTE);
+    if (st == ST_OK)
+        st = fs_permit_io(c->dst, FS_WRITE_DATA | FS_APPEND_DATA);
+    if (st != ST_OK)
+        return st;
     if ((!c->src->stream && c->src->node->type != ST_REG) || (!c->dst->stream && c->dst->node->type != ST_REG))
         return ST_BADTYPE;
     if (c->soff > INT64_MAX || c->len > INT64_MAX - c->soff || c->doff > INT64_MAX || c->len > INT64_MAX - c->doff)

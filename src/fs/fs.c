@@ -66,14 +66,21 @@ static void load_self(struct fs *fs)
     c->ngroups = n > 0 ? (uint32_t)n : 0;
 }
 
+/* What is decided here, and not by the engine. */
+static void take_policy(struct fs *fs, const struct co_policy *p)
+{
+    atomic_store_explicit(&fs->attr_lazy, p->attr_lazy, memory_order_relaxed);
+    atomic_store_explicit(&fs->orphan_error, p->orphan_error, memory_order_relaxed);
+    atomic_store_explicit(&fs->dir_rename_strict, p->dir_rename_strict, memory_order_relaxed);
+}
+
 enum st fs_create(const struct fs_config *cfg, struct fs **ret)
 {
     struct fs *fs = calloc(1, sizeof *fs);
     if (!fs)
         return ST_NOMEM;
     fs->cfg = *cfg;
-    fs->attr_lazy = cfg->lock.attr_lazy;
-    fs->dir_rename_strict = cfg->lock.dir_rename_strict;
+    take_policy(fs, &cfg->lock);
     pthread_rwlock_init(&fs->shares_lock, NULL);
     pthread_mutex_init(&fs->opens_lock, NULL);
     load_self(fs);
@@ -108,8 +115,7 @@ void fs_free(struct fs *fs)
 void fs_set_policy(struct fs *fs, const struct co_policy *p)
 {
     co_set_policy(fs->co, p);
-    atomic_store_explicit(&fs->attr_lazy, p->attr_lazy, memory_order_relaxed);
-    atomic_store_explicit(&fs->dir_rename_strict, p->dir_rename_strict, memory_order_relaxed);
+    take_policy(fs, p);
 }
 
 struct co *fs_engine(struct fs *fs)

@@ -35,6 +35,7 @@ struct fs_cred {
 /* --- Shares. */
 enum fs_squash { FS_SQUASH_ROOT, FS_SQUASH_ALL, FS_SQUASH_NONE };
 enum fs_tristate { FS_OFF, FS_OFFERED, FS_REQUIRED };
+enum fs_jukebox { FS_JUKEBOX, FS_JUKEBOX_HOLD, FS_JUKEBOX_DROP };
 struct fs_export_rule { /* who may mount over NFS: first match wins */
     uint8_t addr[16];   /* v4 as v4-mapped */
     uint8_t prefix;     /* bits of 128 */
@@ -50,6 +51,7 @@ struct fs_share_config {
     bool continuous_availability; /* SMB opens may be persistent: they outlive the server */
     bool follow_symlinks; /* SMB opens follow links inside the share; else they are reparse points only */
     enum fs_tristate signing, encryption;
+    enum fs_jukebox jukebox; /* what an NFS client gets whose request has to wait for long */
     uint32_t anon_uid, anon_gid;
     uint32_t file_mode_mask, dir_mode_mask; /* of objects made over SMB without a security descriptor: 0644, 0755 */
     struct fs_export_rule *rules; /* none: everybody, root squashed */

@@ -27,6 +27,8 @@ static inline enum st fs_permit_open(const struct fs_open *o, uint32_t any)
 {
     return o->access & any ? ST_OK : ST_ACCESS;
 }
+/* The same for what is done with data. ST_STALE: its last name is gone, and orphan_io = error. (orphan.c) */
+enum st fs_permit_io(const struct fs_open *o, uint32_t any);
 /* Operations through an open are done by the party that opened it, to the end of the scope; not longer, since the
  * request may outlive the open. */
 struct fs_through {
@@ -208,6 +210,7 @@ struct fs {
     _Atomic uint32_t watching;  /* directories with watchers anywhere: fs_tell's fast exit */
     _Atomic bool dir_leases;    /* a directory lease has been granted: parent.c is worth its cost */
     _Atomic bool attr_lazy;     /* policy: fs_getattr() goes through the gate */
+    _Atomic bool orphan_error;  /* policy: no I/O through opens of what has no name any more */
     _Atomic bool dir_rename_strict; /* policy: a directory with open files in it keeps its name, whoever asks */
     struct fs_cred self;        /* the process's user, for cfg.unprivileged */
     uint32_t next_share;        /* id, when cfg.kv is NULL; under shares_lock */

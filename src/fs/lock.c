@@ -8,7 +8,7 @@
 static enum st permit(struct fs_req *q, struct st_node *n, const struct fs_open *o, uint32_t want)
 {
     if (o)
-        return fs_permit_open(o, FS_READ_DATA | FS_WRITE_DATA | FS_APPEND_DATA | FS_EXECUTE);
+        return fs_permit_io(o, FS_READ_DATA | FS_WRITE_DATA | FS_APPEND_DATA | FS_EXECUTE);
     struct st_attr a;
     enum st st = n->store->ops->getattr(n, &a);
     return st != ST_OK ? st : fs_permit(q, n, &a, want);

@@ -67,7 +67,7 @@ static enum st act(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t l
 enum st fs_ranges(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t len, uint64_t (**ret)[2], size_t *ret_n)
 {
     struct ranges rs = {0};
-    enum st st = fs_permit_open(o, FS_READ_DATA | FS_EXECUTE);
+    enum st st = fs_permit_io(o, FS_READ_DATA | FS_EXECUTE);
     if (st != ST_OK)
         return st;
     if (o->node->type != ST_REG && !o->stream)

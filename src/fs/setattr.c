@@ -49,7 +49,7 @@ static enum st permit_open(const struct change *c)
     for (size_t i = 0; i < ARRAY_LEN(needs); i++)
         if (c->sa->set & needs[i].set && !(c->o->access & needs[i].access))
             return ST_ACCESS;
-    return ST_OK;
+    return c->resizes ? fs_permit_io(c->o, FS_WRITE_DATA) : ST_OK;
 }
 
 static enum st permit(struct fs_req *q, const struct change *c)

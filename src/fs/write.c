@@ -25,10 +25,8 @@ static enum st permit(struct fs_req *q, const struct write *w)
         return fs_permit(q, w->n, &w->pre, FS_WRITE_DATA);
     if (fs_read_only(q))
         return ST_ROFS;
-    if (w->o->access & FS_WRITE_DATA)
-        return ST_OK;
     /* [MS-SMB2] 3.3.5.13: either right will do, wherever the bytes go. */
-    return w->o->access & FS_APPEND_DATA ? ST_OK : ST_ACCESS;
+    return fs_permit_io(w->o, FS_WRITE_DATA | FS_APPEND_DATA);
 }
 
 static enum st gate(struct fs_req *q, const struct write *w)

@@ -57,7 +57,7 @@ enum st fs_zero(struct fs_req *q, struct fs_open *o, uint64_t off, uint64_t end)
     struct st_node *n = o->node;
     if (fs_read_only(q))
         return ST_ROFS;
-    enum st st = fs_permit_open(o, FS_WRITE_DATA);
+    enum st st = fs_permit_io(o, FS_WRITE_DATA);
     if (st != ST_OK)
         return st;
     if (n->type != ST_REG && !o->stream)

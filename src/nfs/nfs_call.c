@@ -104,11 +104,17 @@ static void call_begin(struct rpc_call *rc)
     c->wait = NULL;
 }
 
-static void call_give_up(struct rpc_call *rc)
+static enum fs_jukebox jukebox_of(const struct nfs_call *c)
+{
+    return c->q.fs && c->q.share ? c->q.share->cfg.jukebox : FS_JUKEBOX;
+}
+
+static bool call_give_up(struct rpc_call *rc)
 {
     struct nfs_call *c = nfs_call(rc);
     if (c->q.fs)
         fs_cancel_reserve(&c->q);
+    return jukebox_of(c) != FS_JUKEBOX_DROP;
 }
 
 static void call_release(struct rpc_call *rc)
@@ -122,13 +128,16 @@ static void call_release(struct rpc_call *rc)
         fs_share_put(c->q.share);
 }
 
-/* Semantics of waiting: an NFS client over UDP sends again after a second; one that asked for a lock is told BLOCKED. */
+/* Semantics of waiting: an NFS client over UDP sends again after a second; one that asked for a lock is told BLOCKED;
+ * one that cannot be told to come back waits until the engine's own deadline. */
 #define NLM_BLOCKED_AFTER (200 * NSEC_PER_MSEC)
 static uint64_t call_park(const struct rpc_call *rc)
 {
     if (rc->proc->flags & RPC_EARLY)
         return ((const struct nlm_args *)rc->args)->block ? NLM_BLOCKED_AFTER : 0;
     const struct nfs_server *s = rc->svc->ctx;
+    if (jukebox_of((const struct nfs_call *)rc) == FS_JUKEBOX_HOLD)
+        return 0;
     return rc->udp ? s->cfg.park / 10 : s->cfg.park;
 }
 

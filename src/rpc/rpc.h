@@ -36,7 +36,7 @@ struct rpc_call;
 /* --- What a service offers. */
 enum {
     RPC_CACHED = 1 << 0, /* not idempotent: through the duplicate request cache */
-    RPC_DELAY = 1 << 1,  /* parked for too long: hooks.give_up(), then encode(ST_DELAY), not cached */
+    RPC_DELAY = 1 << 1,  /* parked for too long: hooks.give_up(), then encode(ST_DELAY) or nothing, not cached */
     RPC_EARLY = 1 << 2,  /* parked for too long: encode(ST_AGAIN) is sent, the call lives on without its client, its end
                             is told to hooks.late() */
     RPC_LOCAL = 1 << 3,  /* only for callers on this machine; others: AUTH_TOOWEAK */
@@ -63,7 +63,8 @@ struct rpc_program {
 struct rpc_hooks { /* each may be NULL */
     void (*begin)(struct rpc_call *c);            /* the procedure is known, arguments are decoded */
     uint64_t (*park)(const struct rpc_call *c);   /* ns until RPC_DELAY or RPC_EARLY; 0: it waits */
-    void (*give_up)(struct rpc_call *c);          /* in step, after run() said ST_AGAIN for the last time */
+    /* In step, after run() said ST_AGAIN for the last time. False: the client gets no answer, and may ask again. */
+    bool (*give_up)(struct rpc_call *c);
     void (*late)(struct rpc_call *c, enum st st); /* end of a call that was answered early; loop thread */
     void (*release)(struct rpc_call *c);          /* the last thing, loop thread; only after begin() */
 };
@@ -140,6 +141,7 @@ struct rpc_call {
     struct timer timer;
     _Atomic bool expired;       /* the time to park is over */
     bool started, begun, detached, held, answered, early_ready;
+    bool silent;                /* given up without an answer */
     enum st st;                 /* how run() ended */
     struct arena arena;
     /* the service's part follows */

@@ -183,8 +183,7 @@ static enum st wait_or_give_up(struct rpc_call *c)
     bool stopping = atomic_load_explicit(&c->home->stopping, memory_order_relaxed);
     bool expired = atomic_load_explicit(&c->expired, memory_order_relaxed);
     if (stopping || (expired && (c->proc->flags & RPC_DELAY))) {
-        if (hooks(c)->give_up)
-            hooks(c)->give_up(c);
+        c->silent = hooks(c)->give_up && !hooks(c)->give_up(c);
         return ST_DELAY;
     }
     if (expired && (c->proc->flags & RPC_EARLY) && !c->answered && !c->early_ready) {
@@ -208,7 +207,9 @@ static enum st rpc_step(struct job *j)
     if (st == ST_AGAIN || st == ST_OFFLOAD)
         return st;
     c->st = st;
-    if (!c->answered) {
+    if (c->silent) {
+        wbuf_done(&c->out); /* what run() may have begun */
+    } else if (!c->answered) {
         c->early_ready = false; /* overtaken by the real answer */
         encode(c, st);
     }

@@ -16,6 +16,8 @@ static const char *const class_write[] = {"class", "write", NULL};
 static const char *const advisory_write_strict[] = {"advisory", "write", "strict", NULL};
 static const char *const ignore_enforce[] = {"ignore", "enforce", NULL};
 static const char *const unix_enforce[] = {"unix", "enforce", NULL};
+static const char *const keep_error[] = {"keep", "error", NULL};
+static const char *const jukeboxes[] = {"jukebox", "hold", "drop", NULL};
 static const char *const posix_strict[] = {"posix", "strict", NULL};
 static const char *const windows_lazy[] = {"windows", "lazy", NULL};
 static const char *const revoke_close_disconnect[] = {"revoke", "close", "disconnect", NULL};
@@ -105,6 +107,8 @@ const struct config_key config_keys[] = {
      "Whether SMB share modes bind NFS I/O."},
     {"lock", "unlink", CFG_POLICY_BOOL, AT(lock.policy.unlink_enforce), 0, 0, unix_enforce, "enforce",
      "Whether an SMB open without delete sharing refuses an NFS remove or rename."},
+    {"lock", "orphan_io", CFG_POLICY_BOOL, AT(lock.policy.orphan_error), 0, 0, keep_error, "keep",
+     "Whether an SMB open of a file whose last name was removed goes on working, or its I/O ends in an error."},
     {"lock", "dir_rename", CFG_POLICY_BOOL, AT(lock.policy.dir_rename_strict), 0, 0, posix_strict, "posix",
      "Whether NFS may rename a directory with files open below it; SMB never does."},
     {"lock", "attr_freshness", CFG_POLICY_BOOL, AT(lock.policy.attr_lazy), 0, 0, windows_lazy, "windows",
@@ -131,6 +135,9 @@ const struct config_key config_keys[] = {
      "What an SMB client that opens a symbolic link gets: the link as a reparse point, or its target inside the share."},
     {"share", "signing", CFG_ENUM, SHARE(signing), 1, 0, tristates, "offered", "Whether SMB messages must be signed."},
     {"share", "encryption", CFG_ENUM, SHARE(encryption), 0, 0, tristates, "offered", "Whether SMB must be encrypted."},
+    {"share", "jukebox", CFG_ENUM, SHARE(jukebox), 0, 0, jukeboxes, "jukebox",
+     "What an NFS request gets that has waited for lock.nfs_park: the answer JUKEBOX; its own, whenever that comes; "
+     "or none, for clients that send again what is not answered."},
     {"share", "anon_uid", CFG_U32, SHARE(anon_uid), 0, UINT32_MAX - 1, NULL, "65534", "uid of squashed NFS users and guests."},
     {"share", "anon_gid", CFG_U32, SHARE(anon_gid), 0, UINT32_MAX - 1, NULL, "65534", "gid of squashed NFS users and guests."},
     {"share", "file_mode", CFG_MODE, SHARE(file_mode_mask), 0, 0777, NULL, "0644", "Mode of files made over SMB."},

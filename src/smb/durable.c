@@ -210,7 +210,7 @@ static uint32_t may_have(struct smb_req *r, const struct smb_create_contexts *cx
                          struct smb_open *o)
 {
     bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
-    if (!o->expires || !o->durable || o->fso->share->id != r->tree->share->id)
+    if (!o->expires || !o->durable || o->to_close || o->fso->share->id != r->tree->share->id)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     /* Version 1 may also bring back what version 2 made: it names no guid. */
     if (cx->durable & SMB_DH2C &&

@@ -235,6 +235,31 @@ static void test_grants(void **state)
     kit_empty(k);
 }
 
+/* A client that closes and opens again is held off longer each time, too: the file is remembered while that matters. */
+static void test_holdoff_is_remembered(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket w = {0};
+    struct co_party a = holder(k, CO_LEASE, RWH);
+    uint64_t wait[] = {10, 20, 40};
+    for (size_t i = 0; i < ARRAY_LEN(wait); i++) {
+        assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
+        assert_int_equal(kit_ack(k, 1, a, CO_LEASE, 0), ST_OK);
+        kit_do(k, &w, kit_anon(), write_ask);
+        kit_close(k, 1, a);
+        k->now += wait[i] * SEC - 1;
+        co_tick(k->co, k->now, &k->out);
+        kit_try(k, a, kit_open(1, ALL, 0));
+        assert_int_equal(kit_lease(k, 1, a, CO_LEASE, RWH), RH);
+        kit_close(k, 1, a);
+        k->now += 1;
+        co_tick(k->co, k->now, &k->out);
+        a = holder(k, CO_LEASE, RWH);
+    }
+    kit_close(k, 1, a);
+    kit_empty(k);
+}
+
 static void test_holdoff(void **state)
 {
     struct kit *k = kit_new(NULL);
@@ -341,6 +366,16 @@ static void test_disconnected(void **state)
     co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
     assert_no_break(k);
     kit_close(k, 1, a);
+    /* and H stays: nothing to wait for */
+    k->now += 100 * SEC;
+    a = holder(k, CO_LEASE, RWH);
+    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
+    assert_int_equal(kit_do(k, &t, kit_anon(), read_ask), ST_OK);
+    assert_no_break(k);
+    kit_clear(k);
+    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
+    assert_no_break(k);
+    kit_close(k, 1, a);
     /* gone in the middle of a break */
     k->now += 100 * SEC;
     a = holder(k, CO_LEASE, RWH);
@@ -349,6 +384,35 @@ static void test_disconnected(void **state)
     assert_int_equal(t.wakes, 1);
     assert_int_equal(kit_do(k, &t, kit_anon(), read_ask), ST_OK);
     kit_close(k, 1, a);
+    kit_empty(k);
+}
+
+/* The range of an absent holder is waited for like its share mode: until it is back, or given up. */
+static void test_absent_range(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket t = {0};
+    struct co_key key = kit_key(1);
+    struct co_party a = kit_win(1, 1, 0);
+    struct co_ask lock = kit_lock(1, CO_EXCLUSIVE, 0, 9), write = write_ask;
+    write.flags |= CO_ADVISORY;
+    assert_int_equal(kit_try(k, a, kit_open(1, CO_ACC_READ | CO_ACC_WRITE, 0)), ST_OK);
+    assert_int_equal(kit_try(k, a, lock), ST_OK);
+    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
+    k->now += 10 * SEC;
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
+    t.wakes = 0;
+    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
+    assert_int_equal(t.wakes, 0); /* a range like any other now: it has io_lock_park */
+    k->now += 2 * SEC;
+    co_tick(k->co, k->now, &k->out);
+    assert_int_equal(t.wakes, 1);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_LOCK_CONFLICT);
+    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
+    kit_close(k, 1, a); /* given up */
+    assert_int_equal(kit_do(k, &t, kit_anon(), write), ST_OK);
     kit_empty(k);
 }
 
@@ -528,7 +592,9 @@ int main(void)
         cmocka_unit_test(test_closed_instead), cmocka_unit_test(test_shared_lease),
         cmocka_unit_test(test_timeout),       cmocka_unit_test(test_share_conflict),
         cmocka_unit_test(test_grants),        cmocka_unit_test(test_holdoff),
+        cmocka_unit_test(test_holdoff_is_remembered),
         cmocka_unit_test(test_reservation),   cmocka_unit_test(test_disconnected),
+        cmocka_unit_test(test_absent_range),
         cmocka_unit_test(test_directory),     cmocka_unit_test(test_revoke),
         cmocka_unit_test(test_many_holders),  cmocka_unit_test(test_untold),
         cmocka_unit_test(test_untold_ends),   cmocka_unit_test(test_break_to_something_else),

@@ -75,6 +75,30 @@ static void test_pushed_locks(void **state)
     kit_empty(k);
 }
 
+/* I/O that waited for the break finds the lock that the holder pushed: from then on it has io_lock_park, no more. */
+static void test_pushed_lock_meets_io(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket n = {0};
+    struct co_party a = kit_win(1, 1, 5);
+    struct co_ask read = kit_io(1, CO_READ, 0, 4);
+    read.flags |= CO_ADVISORY;
+    kit_try(k, a, kit_open(1, ALL, 0));
+    assert_int_equal(kit_lease(k, 1, a, CO_LEASE, RWH), RWH);
+    assert_int_equal(kit_enter(k, &n, kit_anon(), read), ST_AGAIN);
+    assert_int_equal(kit_try(k, a, kit_lock(1, EX, 0, 4)), ST_OK);
+    k->now += 3 * SEC;
+    assert_int_equal(kit_ack(k, 1, a, CO_LEASE, CO_R | CO_H), ST_OK);
+    assert_int_equal(n.wakes, 0);
+    assert_true(co_next_deadline(k->co) <= k->now + SEC);
+    k->now += SEC;
+    co_tick(k->co, k->now, &k->out);
+    assert_int_equal(n.wakes, 1);
+    assert_int_equal(kit_enter(k, &n, kit_anon(), read), ST_LOCK_CONFLICT);
+    kit_close(k, 1, a);
+    kit_empty(k);
+}
+
 static void test_deadlock(void **state)
 {
     struct kit *k = kit_new(NULL);
@@ -243,6 +267,7 @@ static void test_delete_pending(void **state)
     open.link = 10;
     kit_try(k, a, open);
     kit_try(k, b, open);
+    kit_try(k, kit_posix(4, 4), kit_open(1, CO_ACC_READ, 0)); /* of no name: keeps none */
     co_set_delete(k->co, &key, 10, true, k->now, &k->out);
     assert_true(co_delete_pending(k->co, &key, 10));
     assert_false(co_delete_pending(k->co, &key, 11));
@@ -259,6 +284,7 @@ static void test_delete_pending(void **state)
     assert_false(co_close(k->co, &key, &c, 11, k->now, &k->out));
     assert_true(co_close(k->co, &key, &b, 12, k->now, &k->out));
     assert_false(co_delete_pending(k->co, &key, 12));
+    kit_close(k, 1, kit_posix(4, 4));
     kit_empty(k);
 }
 
@@ -328,7 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fifo),         cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_pushed_locks), cmocka_unit_test(test_deadlock),
+        cmocka_unit_test(test_pushed_locks),
+        cmocka_unit_test(test_pushed_lock_meets_io), cmocka_unit_test(test_deadlock),
         cmocka_unit_test(test_grace),        cmocka_unit_test(test_starvation),
         cmocka_unit_test(test_io_parks),     cmocka_unit_test(test_policies),
         cmocka_unit_test(test_delete_pending), cmocka_unit_test(test_client_gone),

@@ -267,6 +267,38 @@ static void strict_rename(void **state)
     caller_done(&nfs);
 }
 
+/* Removed by name while it is open: whatever was open goes on, or has no data any more. */
+static void orphans(void **state)
+{
+    struct co_policy p;
+    struct fs_range range = {.first = 0, .last = 9, .exclusive = true};
+    struct fs_setattr shrink = {.set = ST_SET_SIZE};
+    struct caller nfs;
+    char buf[4];
+    size_t n;
+    caller_init(&nfs, &w, 0, 0);
+    co_policy_default(&p);
+    for (int i = 0; i < 3; i++) { /* keep, error with another name left, error */
+        enum st want = i == 2 ? ST_STALE : ST_OK;
+        struct fs_open *o = must_open(&a, "orphan", RW, FS_CREATE);
+        p.orphan_error = i > 0;
+        fs_set_policy(w.fs, &p);
+        if (i == 1)
+            assert_st(RUN(&nfs, fs_link(&nfs.q, o->node, NULL, w.root, "second", 6, false, NULL, NULL)), ST_OK);
+        assert_st(RUN(&a.c, fs_write(&a.c.q, o->node, o, 0, "data", 4, FS_UNSTABLE, NULL)), ST_OK);
+        assert_st(RUN(&nfs, fs_remove(&nfs.q, w.root, "orphan", 6, false, NULL)), ST_OK);
+        assert_st(RUN(&a.c, fs_read(&a.c.q, o->node, o, 0, buf, 4, &n, NULL, NULL)), want);
+        assert_st(RUN(&a.c, fs_write(&a.c.q, o->node, o, 0, "data", 4, FS_UNSTABLE, NULL)), want);
+        assert_st(RUN(&a.c, fs_lock(&a.c.q, o->node, o, &range, 1, false, false)), want);
+        assert_st(RUN(&a.c, fs_setattr(&a.c.q, o->node, o, &shrink, NULL)), want);
+        assert_st(RUN(&a.c, fs_commit(&a.c.q, o->node, o, NULL)), want);
+        close_open(&a, o);
+    }
+    co_policy_default(&p);
+    fs_set_policy(w.fs, &p);
+    caller_done(&nfs);
+}
+
 static void rights(void **state)
 {
     struct smb u;
@@ -370,7 +402,7 @@ int main(void)
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
     const struct CMUnitTest tests[] = {
         BOTH(dispositions), BOTH(types_and_arguments), BOTH(without_case), BOTH(many_names),
-        BOTH(strict_rename), BOTH(share_modes),
+        BOTH(strict_rename), BOTH(orphans), BOTH(share_modes),
         BOTH(attributes), BOTH(delete_on_close), BOTH(rights), BOTH(links), BOTH(leases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

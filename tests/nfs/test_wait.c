@@ -100,6 +100,43 @@ static void is_told_to_come_back(void **state)
     drop(&b);
 }
 
+static void set_jukebox(enum fs_jukebox how)
+{
+    struct fs_share *s = fs_share_get(env.fs, "share", 5);
+    struct fs_share_config cfg = s->cfg;
+    cfg.jukebox = how;
+    fs_share_put(s);
+    assert_int_equal(fs_share_set(env.fs, "share", &cfg), ST_OK);
+}
+
+static void is_kept_waiting(void **state)
+{
+    set_jukebox(FS_JUKEBOX_HOLD);
+    range(true);
+    struct bytes b = write_call("hold");
+    peer_send(env.fd, &b);
+    drop(&b);
+    assert_false(peer_ready(env.fd, 500));
+    range(false);
+    assert_int_equal(status_of(env.fd), NFS3_OK);
+    set_jukebox(FS_JUKEBOX);
+}
+
+static void is_told_nothing(void **state)
+{
+    set_jukebox(FS_JUKEBOX_DROP);
+    range(true);
+    struct bytes b = write_call("drop");
+    peer_send(env.fd, &b);
+    assert_false(peer_ready(env.fd, 500));
+    range(false);
+    assert_false(peer_ready(env.fd, 100)); /* it was given up */
+    peer_send(env.fd, &b);
+    assert_int_equal(status_of(env.fd), NFS3_OK);
+    drop(&b);
+    set_jukebox(FS_JUKEBOX);
+}
+
 static void duplicates_of_what_waits_are_absorbed(void **state)
 {
     int other = peer_connect(env.port);
@@ -193,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_when_the_lock_goes),
         cmocka_unit_test(is_told_to_come_back),
+        cmocka_unit_test(is_kept_waiting),
+        cmocka_unit_test(is_told_nothing),
         cmocka_unit_test(duplicates_of_what_waits_are_absorbed),
         cmocka_unit_test(a_lost_client_is_no_problem),
         cmocka_unit_test(the_file_goes_meanwhile),

@@ -21,6 +21,7 @@ struct toy {
     _Atomic uint32_t ran, open, late, given_up;
     pthread_mutex_t lock;
     struct job *waiting;
+    _Atomic bool silent; /* what is given up gets no answer */
 };
 static struct toy toy;
 
@@ -86,12 +87,13 @@ static const struct rpc_program toy4 = {.name = "toy", .prog = PROG, .vers = 4, 
 static const struct rpc_program *const programs[] = {&toy2, &toy4};
 
 static uint64_t park(const struct rpc_call *c) { return 50 * NSEC_PER_MSEC; }
-static void give_up(struct rpc_call *c)
+static bool give_up(struct rpc_call *c)
 {
     pthread_mutex_lock(&toy.lock);
     toy.waiting = NULL;
     pthread_mutex_unlock(&toy.lock);
     toy.given_up++;
+    return !toy.silent;
 }
 static void late(struct rpc_call *c, enum st st) { toy.late = 100 + st; }
 static const struct rpc_hooks hooks = {.park = park, .give_up = give_up, .late = late};
@@ -139,6 +141,7 @@ static int teardown(void **state)
 static int reset(void **state)
 {
     toy.open = toy.ran = toy.late = toy.given_up = 0;
+    toy.silent = false;
     return 0;
 }
 
@@ -322,6 +325,24 @@ static void gives_up_and_forgets(void **state)
     close(fd);
 }
 
+static void gives_up_without_a_word(void **state)
+{
+    int fd = peer_connect(toy.port);
+    struct bytes b = echo_call(71, TOY_DELAY, "later");
+    toy.silent = true;
+    peer_send(fd, &b);
+    assert_false(peer_ready(fd, 150));
+    assert_int_equal(toy.given_up, 1);
+    let_go();
+    peer_send(fd, &b); /* the client's own idea: it runs */
+    drop(&b);
+    b = peer_recv(fd);
+    get(&b, 24);
+    expect_echo(b, ST_OK, "later");
+    assert_int_equal(toy.ran, 1);
+    close(fd);
+}
+
 static void answers_early_and_goes_on(void **state)
 {
     int fd = peer_connect(toy.port);
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup(gives_up_and_forgets, reset),
         cmocka_unit_test_setup(answers_early_and_goes_on, reset),
         cmocka_unit_test_setup(speaks_udp, reset),
+        cmocka_unit_test_setup(gives_up_without_a_word, reset),
         cmocka_unit_test_setup(stops_with_calls_parked, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

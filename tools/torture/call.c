@@ -40,6 +40,7 @@ void call_free(struct call *c)
         return;
     list_remove(&c->link);
     free(c->reply);
+    free(c->request);
     free(c);
 }
 

@@ -5,7 +5,8 @@
 
 enum { PMAP_PROGRAM = 100000, NLM_PROGRAM = 100021, NSM_PROGRAM = 100024, PMAP_PORT = 111 };
 enum { PMAPPROC_SET = 1, PMAPPROC_GETPORT = 3, RPCBPROC_GETADDR = 3 };
-enum { NLM_GRANTED = 5, NLM_GRANTED_MSG = 10, NLM_GRANTED_RES = 15, SM_NOTIFY = 6 };
+enum { NLM_GRANTED = 5, NLM_GRANTED_MSG = 10, NLM_TEST_RES = 11, NLM_UNLOCK_RES = 14, NLM_GRANTED_RES = 15 };
+enum { SM_NOTIFY = 6 };
 enum { PROG_UNAVAIL = 1, PROC_UNAVAIL = 3 };
 
 /* --- The port mapper: versions 2 (GETPORT), 3 and 4 (GETADDR). */
@@ -51,16 +52,37 @@ static void keep_grant(struct nlm *n, struct cursor *in, const uint8_t **cookie,
     list_append(&n->grants, &g->link);
 }
 
+/* What a _MSG is answered with: the cookie tells which. */
+static void keep_res(struct nlm *n, const struct cursor *args)
+{
+    struct cursor in = *args;
+    struct call *c;
+    uint32_t len;
+    const uint8_t *cookie = xdr_get_opaque(&in, &len);
+    list_each(c, &n->messages, link) {
+        if (!cookie || len != 4 || c->id != get_be32(cookie))
+            continue;
+        call_answer(c, 0, args->p, cursor_left(args));
+        struct cursor results = cursor_of(c->reply, c->nreply);
+        c->decode(c, &results);
+        return;
+    }
+}
+
 static void answer_nlm(struct wire_conn *c, struct rpc_request *q, struct nlm *n)
 {
     struct wbuf w;
+    bool result = q->proc >= NLM_TEST_RES && q->proc <= NLM_UNLOCK_RES;
     const uint8_t *cookie = NULL;
     uint32_t ncookie = 0;
     if (q->proc == NLM_GRANTED || q->proc == NLM_GRANTED_MSG)
         keep_grant(n, &q->args, &cookie, &ncookie);
+    if (result)
+        keep_res(n, &q->args);
     if (n->answer == ~0u)
         return;
-    rpc_reply(c, &w, q, q->proc == NLM_GRANTED || q->proc == NLM_GRANTED_MSG || q->proc == 0 ? 0 : PROC_UNAVAIL);
+    bool known = q->proc == NLM_GRANTED || q->proc == NLM_GRANTED_MSG || q->proc == 0 || result;
+    rpc_reply(c, &w, q, known ? 0 : PROC_UNAVAIL);
     if (q->proc == NLM_GRANTED) {
         xdr_opaque(&w, cookie, cookie ? ncookie : 0);
         wbuf_be32(&w, n->answer);

@@ -6,7 +6,7 @@ struct cell {
     char id[72];            /* section/operation/state */
     const char *policy;     /* the server's setting that it is about, "delete_break=handle"; NULL: the defaults */
     bool quick;             /* also of the small run */
-    char expected[96];      /* for people */
+    char expected[400];     /* for people */
     void (*run)(struct stage *g, const struct cell *c);
     const void *row;        /* of the table it comes from */
     unsigned column;
@@ -23,4 +23,8 @@ void cells_cache(struct cell_list *l);   /* NFS and NLM operations against lease
 void cells_hard(struct cell_list *l);    /* ... against share modes, byte ranges, delete-pending */
 void cells_ack(struct cell_list *l);     /* operations that meet a break under way; acknowledgements */
 void cells_smb(struct cell_list *l);     /* SMB operations against what NFS clients hold */
-void cells_wait(struct cell_list *l);    /* waiting: timeouts, blocked locks, recovery; policies */
+void cells_wait(struct cell_list *l);    /* waiting, and acknowledgements that do not come */
+void cells_told(struct cell_list *l);    /* changes by NFS that SMB clients are told of */
+void cells_nlm(struct cell_list *l);     /* the lock manager */
+void cells_recovery(struct cell_list *l); /* restarts of the server, absent clients */
+void cells_policy(struct cell_list *l);  /* the server's settings */

@@ -9,6 +9,15 @@ static const struct matrix_row meeting[] = {
     {"write-meets-RWH-to-RH",
      "hold 0 RWH; op READ > r; break 0 RWH RH A; op WRITE > w; w waits; quiet 0; ack 0 RH; break 0 RH R A; ack 0 R;"
      "break 0 R NONE n; r = ok; w = ok"},
+    {"size-meets-RWH-to-RH",
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; op SETATTR-size > w; w waits; ack 0 RH; break 0 RH R A; ack 0 R;"
+     "break 0 R NONE n; r = ok; w = ok"},
+    {"truncation-meets-RWH-to-RH",
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; op CREATE-truncate > w; w waits; ack 0 RH; break 0 RH R A; ack 0 R;"
+     "break 0 R NONE n; r = ok; w = ok"},
+    {"remove-of-all-meets-RWH-to-RH",
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; op REMOVE > d; d waits; ack 0 RH; break 0 RH R A; d waits; ack 0 R;"
+     "break 0 R NONE n; r = ok; d = ok"},
     {"lock-meets-RWH-to-RH",
      "hold 0 RWH; op READ > r; break 0 RWH RH A; op LOCK-exclusive > w; w waits; ack 0 RH; break 0 RH R A; ack 0 R;"
      "break 0 R NONE n; r = ok; w = ok"},
@@ -29,6 +38,7 @@ static const struct matrix_row meeting[] = {
     {"lock-meets-BATCH-to-II",
      "hold 0 BATCH; op READ > r; break 0 - II A; op LOCK-exclusive > w; w waits; ack 0 II; break 0 - NONE A;"
      "r = ok; w = ok"},
+    {"directory-is-told-once", "hold-dir 0 RH; op WRITE; break 0 RH NONE A; op WRITE; op CREATE; quiet 0; ack 0 NONE"},
     {"getattr-meets-RWH-to-NONE", "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; op GETATTR; ack 0 NONE; w = ok"},
     {"read-meets-RWH-to-RW",
      "hold 0 RWH; op REMOVE > d; break 0 RWH RW A; op READ > r; r waits; ack 0 RW; d = ok",
@@ -73,6 +83,10 @@ static const struct matrix_row answers[] = {
      "r = ok"},
     {"lock-pushed-before-it",
      "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; try-ex 0 0 10; n waits; ack 0 NONE; n = DENIED"},
+    {"lock-pushed-before-a-read",
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; try-ex 0 0 100; r waits; ack 0 RH; r waits 500; r = ACCES 1500"},
+    {"lock-pushed-and-released",
+     "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; try-ex 0 0 100; ack 0 NONE; w waits; unlock 0 0 100; w = ok 1000"},
     {"lock-pushed-beside",
      "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; try-ex 0 50 10; ack 0 NONE; n = ok"},
 };
@@ -111,6 +125,12 @@ static const struct matrix_row several[] = {
     {"R-and-RH", "hold 0 R; hold 1 RH; op WRITE; break 0 R NONE n; break 1 RH NONE A; ack 1 NONE"},
     {"two-of-RH-read", "hold 0 RH; hold 1 RH; op READ; quiet 0; quiet 1"},
     {"two-of-II", "hold 0 II; hold 1 II; op WRITE; break 0 - NONE n; break 1 - NONE n"},
+    {"rename-breaks-all-at-once",
+     "prepare RENAME-over; create 0 src RWD RWD open RWH; granted 0 RWH; hold 1 RWH; op RENAME-over > d;"
+     "break 0 RWH NONE A; break 1 RWH NONE A; d waits; ack 1 NONE; d waits; ack 0 NONE; d = ok"},
+    {"three-wait-for-one",
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; op TEST > t; op READ > q; r waits; t waits; q waits; quiet 0; close 0;"
+     "r = ok 1000; t = ok 1000; q = ok 1000"},
     {"writer-then-reader", "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; op READ > r; ack 0 NONE; w = ok; r = ok"},
 };
 

@@ -1,7 +1,6 @@
-/* cells_wait.c - waiting and its end: acknowledgements that do not come, blocked locks, recovery of lock clients;"
-     "and the
- * server's settings about these. */
+/* cells_wait.c - waiting and its end: what a client is told meanwhile, and acknowledgements that do not come. */
 #include "script.h"
+#include <stdio.h>
 
 static const struct matrix_row waits[] = {
     {"blocking-lock-meets-a-lease",
@@ -13,7 +12,23 @@ static const struct matrix_row waits[] = {
     {"trying-lock-is-withheld",
      "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; n waits 1000; ack 0 NONE; n = ok 1000"},
     {"test-is-withheld", "hold 0 RWH; op TEST > n; break 0 RWH RH A; n waits 1000; ack 0 RH; n = ok 1000"},
-    {"acknowledged-write-goes-on-at-once", "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; ack 0 NONE; w = ok 300"},
+    {"acknowledged-write-goes-on-at-once", "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; ack 0 NONE; w = ok 100"},
+    {"blocking-lock-freed-at-once",
+     "hold 0 RWH; op LOCK-exclusive-blocking > n; break 0 RWH NONE A; ack 0 NONE; n = ok; no-grant 1 150"},
+    {"share-is-withheld", "hold 0 RWH; op SHARE > n; break 0 RWH RH A; n waits 1000; ack 0 RH; n = ok 1000"},
+    {"trying-lock-asked-twice",
+     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; op LOCK-exclusive > m; n waits; m waits; quiet 0;"
+     "ack 0 NONE;"
+     "n = ok; m = ok"},
+    {"same-call-sent-twice",
+     "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; w again; w waits; quiet 0; ack 0 NONE; w = ok;"
+     "nfs-lookup f = NOENT"},
+    {"same-call-from-a-new-connection",
+     "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; w elsewhere; w waits; quiet 0; ack 0 NONE; w = ok;"
+     "nfs-lookup f = NOENT"},
+    {"done-while-its-client-is-away",
+     "hold 0 RWH; op REMOVE > w; break 0 RWH NONE A; nfs-drop; ack 0 NONE; idle 200; nfs-lookup f = NOENT; w elsewhere;"
+     "w = ok"},
     {"revoked/WRITE",
      "hold 0 RWH; persist WRITE > w; break 0 RWH NONE A; w waits half; w = ok timeout; op WRITE; quiet 0"},
     {"revoked/READ", "hold 0 RW; persist READ > w; break 0 RW R A; w waits half; w = ok timeout; op WRITE; quiet 0"},
@@ -37,80 +52,47 @@ static const struct matrix_row waits[] = {
      "hold 0 RWH; persist READ > w; break 0 RWH RH A; w = ok timeout; close 0; idle 1200;"
      "create 1 f RW RWD open RH; granted 1 RH"},
     {"revoked/two-steps-one-deadline",
-     "hold 0 RWH; op READ > r; break 0 RWH RH A; idle 1500; persist WRITE > w; ack 0 RH; r = ok; break 0 RH R A;"
-     "w = ok timeout"},
+     "hold 0 RWH; op READ > r; break 0 RWH RH A; idle 1500; persist WRITE > w; w waits; ack 0 RH; r = ok;"
+     "break 0 RH R A; w = ok timeout"},
 };
 
-static const struct matrix_row locks[] = {
-    {"same-process-number-of-two-hosts", "nlm 0 ex 0 10; nlm 1 ex 0 10 = DENIED"},
-    {"again", "nlm 1 ex 0 10; nlm 1 ex 0 10"},
-    {"shared-of-two-hosts", "nlm 0 sh 0 10; nlm 1 sh 0 10"},
-    {"in-the-middle-released",
-     "nlm 0 ex 0 100; nlm 0 un 40 10; nlm 1 ex 40 10; nlm 1 ex 39 1 = DENIED; nlm 1 ex 50 1 = DENIED"},
-    {"downgraded", "nlm 0 ex 0 10; nlm 0 sh 0 10; nlm 1 sh 0 10"},
-    {"to-the-end", "nlm 0 ex 10 0; nlm 1 ex 0 10; nlm 1 ex 18446744073709551615 1 = DENIED"},
-    {"too-far", "nlm 1 ex 18446744073709551615 2 = FBIG"},
-    {"unlock-of-nothing", "nlm 1 un 0 10"},
-    {"both-want-more", "nlm 0 sh 0 10; nlm 1 sh 0 10; nlm 0 ex 0 10 block = BLOCKED; nlm 1 ex 0 10 block = DEADLCK"},
-    {"waiter-of-another-host",
-     "nlm 0 ex 0 10; nlm 1 ex 0 10 block = BLOCKED; no-grant 1 150; nlm 0 un 0 10; grant 1 1000"},
-    {"waiter-behind-a-freed-host", "nlm 0 ex 0 10; nlm 1 ex 0 10 block = BLOCKED; free 0; grant 1 1000"},
-    {"host-restarts", "nlm 0 ex 0 10; nlm 1 ex 0 10 block = BLOCKED; restart 0; grant 1 1500"},
-    {"host-restarts-for-SMB",
-     "nlm 0 ex 0 10; create 0 f RW RWD open none; lock-ex 0 0 10 > x; x waits; restart 0; x = ok 1500"},
-    {"reclaim-outside-grace", "nlm 1 ex 0 10 reclaim = DENIED|GRACE|NOLOCKS|FAILED"},
-    {"lock-never-binds-NFS", "nlm 0 ex 0 100; op READ; op WRITE"},
-    {"shares-of-two-hosts", "share 0 R W; share 1 W - = DENIED; unshare 0 R W; share 1 W -"},
-};
-
-static const struct matrix_row policies[] = {
-    {"lock",
-     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; n waits half; n = DENIED timeout",
-     {NULL}, "nlm_break_timeout=deny"},
-    {"lock-acknowledged",
-     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; n waits; ack 0 NONE; n = ok",
-     {NULL}, "nlm_break_timeout=deny"},
-    {"remove-at-once",
-     "hold 0 RWH; op REMOVE; break 0 RWH NONE A; nfs-lookup f = NOENT; ack 0 NONE", {NULL}, "delete_wait=no"},
-    {"rename-at-once",
-     "hold 0 RWH; op RENAME; break 0 RWH NONE A; nfs-lookup new; ack 0 NONE", {NULL}, "delete_wait=no"},
-    {"write-waits-still",
-     "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; w waits; ack 0 NONE; w = ok", {NULL}, "delete_wait=no"},
-    {"late-holder",
-     "hold 0 RWH; persist WRITE > w; break 0 RWH NONE A; w = ok timeout; idle 300; read 0 0 10 = FILE_CLOSED", {NULL},
-     "on_break_timeout=close"},
-    {"late-holder",
-     "hold 0 RWH; persist WRITE > w; break 0 RWH NONE A; w = ok timeout; idle 300; read 0 0 10 = lost", {NULL},
-     "on_break_timeout=disconnect"},
-    {"asked-to-come-again",
-     "hold 0 RWH; op WRITE > w; break 0 RWH NONE A; w waits 700; w = JUKEBOX 1500; op WRITE > x; x waits; quiet 0;"
-     "ack 0 NONE; x = ok", {NULL},
-     "nfs_park=1s"},
-    {"locks-are-not",
-     "hold 0 RWH; op LOCK-exclusive > n; break 0 RWH NONE A; n waits 2000; ack 0 NONE; n = ok",
-     {NULL}, "nfs_park=1s"},
-    {"reserved-for-who-comes-again",
-     "hold 0 RWH; op READ > r; break 0 RWH RH A; r = JUKEBOX 2000; ack 0 RH; close 0; create 0 f RW RWD open RWH;"
-     "granted 0 RH; op READ",
-     {NULL}, "nfs_park=1s"},
-    {"granted-again",
-     "hold 0 RWH; op READ > r; break 0 RWH RH A; ack 0 RH; r = ok; close 0; create 0 f RW RWD open RWH;"
-     "granted 0 RWH",
-     {NULL}, "regrant_holdoff=0s"},
-    {"read-of-a-locked-range",
-     "create 0 f RW RWD open none; try-ex 0 0 100; op READ > r; r = ACCES 300", {NULL}, "io_lock_park=0s"},
-    {"attributes-of-an-old-lease",
-     "hold 0 RWH; op GETATTR; quiet 0; idle 5300; op GETATTR; break 0 RWH RH A; ack 0 RH", {NULL},
-     "attr_freshness=lazy"},
-};
+/* A datagram that must wait is told to come again after a tenth of the time. */
+static void run_udp(struct stage *g, const struct cell *c)
+{
+    struct host *h = &g->host[0];
+    struct rpc r;
+    struct wbuf w;
+    uint8_t data[10] = "";
+    (void)c;
+    stage_smb(g, 0);
+    if (!rpc_open_udp(&r, h, &g->target->nfs, 2049))
+        torture_fail("no UDP socket");
+    rpc_begin(&r, &w, NFS_PROGRAM, 3, 0);
+    struct call *null = rpc_send(&r, &w, "NULL over UDP", NULL);
+    bool spoken = call_wait(null, 500) && null->status == 0;
+    call_free(null);
+    if (!spoken)
+        stage_unsupported(g, "the server does not speak NFS over UDP");
+    if (stage_hold(g, 0, "RWH")) {
+        struct nfs over = {.rpc = r, .root = g->dir_fh};
+        list_init(&over.rpc.calls);
+        r.conn->arg = &over.rpc;
+        struct call *call = nfs_write(&over, &g->fh, 0, data, sizeof data, FILE_SYNC);
+        expect_break(g, 0, "RWH", "NONE", true, NULL);
+        expect_status(g, call, "JUKEBOX", 2000);
+        call_lose(&over.rpc.calls);
+        r.conn->arg = &r;
+    }
+    rpc_close(&r);
+}
 
 void cells_wait(struct cell_list *l)
 {
     static const struct matrix all[] = {
         {"wait", NULL, 0, waits, ARRAY_LEN(waits), 2},
-        {"locks", NULL, 0, locks, ARRAY_LEN(locks), 2},
-        {"policy", NULL, 0, policies, ARRAY_LEN(policies), 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         matrix_cells(l, &all[i]);
+    struct cell *c = cell_add(l, run_udp, "wait/over-UDP");
+    snprintf(c->expected, sizeof c->expected, "JUKEBOX after a tenth of the time that TCP gets");
 }

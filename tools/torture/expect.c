@@ -2,7 +2,7 @@
 #include "stage.h"
 #include <stdio.h>
 
-enum { SOON = 3000, HELD_BACK = 150, QUIET = 60 }; /* ms: must have come by then; must not have come yet */
+enum { HELD_BACK = 150, QUIET = 60 }; /* ms: must not have come yet */
 
 static const struct {
     const char *name;
@@ -24,7 +24,9 @@ static const struct {
     {"RANGE_NOT_LOCKED", STATUS_RANGE_NOT_LOCKED, 'S'}, {"REQUEST_NOT_ACCEPTED", STATUS_REQUEST_NOT_ACCEPTED, 'S'},
     {"UNSUCCESSFUL", STATUS_UNSUCCESSFUL, 'S'}, {"INVALID_OPLOCK_PROTOCOL", STATUS_INVALID_OPLOCK_PROTOCOL, 'S'},
     {"INVALID_DEVICE_STATE", STATUS_INVALID_DEVICE_STATE, 'S'}, {"INVALID_PARAMETER", STATUS_INVALID_PARAMETER, 'S'},
-    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
+    {"FILE_CLOSED", STATUS_FILE_CLOSED, 'S'}, {"FILE_DELETED", STATUS_FILE_DELETED, 'S'},
+    {"NOTIFY_ENUM_DIR", STATUS_NOTIFY_ENUM_DIR, 'S'},
+    {"NOTIFY_CLEANUP", STATUS_NOTIFY_CLEANUP, 'S'},
     {"INVALID_LOCK_RANGE", STATUS_INVALID_LOCK_RANGE, 'S'}, {"END_OF_FILE", STATUS_END_OF_FILE, 'S'},
 };
 
@@ -75,6 +77,15 @@ void expect_waiting(struct stage *g, const struct call *c, unsigned ms)
         stage_fail(g, "%s did not wait: %s after %.1f ms", c->what, status_name(c, c->status, name), ms_of(c));
 }
 
+static bool is_pending(void *arg) { return ((const struct call *)arg)->pending || ((const struct call *)arg)->done; }
+void expect_pending(struct stage *g, struct call *c, unsigned ms)
+{
+    if (g->verdict != PASS)
+        return;
+    if (!wire_wait(g->wire, ms, is_pending, c) || !c->pending)
+        stage_fail(g, c->done ? "%s did not wait" : "%s: no STATUS_PENDING", c->what);
+}
+
 /* --- Breaks. */
 
 struct awaited {
@@ -102,7 +113,7 @@ const struct smb_break *expect_break(struct stage *g, int side, const char *from
     struct awaited a = {g, side, after};
     if (g->verdict != PASS)
         return NULL;
-    if (!wire_wait(g->wire, SOON, has_come, &a)) {
+    if (!wire_wait(g->wire, g->prompt, has_come, &a)) {
         stage_fail(g, "no break to %s", to);
         return NULL;
     }
@@ -147,7 +158,7 @@ void stage_ack(struct stage *g, int side, const char *to, const char *status)
     if (!strcmp(to, "II"))
         level = OPLOCK_II;
     struct smb *s = &g->smb[side];
-    expect_status(g, oplock ? smb_ack_oplock(s, &g->file[side], level) : smb_ack_lease(s, g->key[side], lease), status, SOON);
+    expect_status(g, oplock ? smb_ack_oplock(s, &g->file[side], level) : smb_ack_lease(s, g->key[side], lease), status, g->prompt);
 }
 
 void expect_cell(struct stage *g, int side, const char *held, const char *tokens, struct call *c, const char *status)
@@ -155,7 +166,7 @@ void expect_cell(struct stage *g, int side, const char *held, const char *tokens
     char to[8] = "";
     bool ack = strstr(tokens, " A") != NULL, waits = strstr(tokens, " W") != NULL;
     if (tokens[0] == '-') {
-        expect_status(g, c, status, SOON);
+        expect_status(g, c, status, g->prompt);
         expect_quiet(g, side, QUIET);
         return;
     }
@@ -164,32 +175,36 @@ void expect_cell(struct stage *g, int side, const char *held, const char *tokens
     if (waits) {
         expect_waiting(g, c, HELD_BACK);
         stage_ack(g, side, to, "ok");
-        expect_status(g, c, status, SOON);
+        expect_status(g, c, status, g->prompt);
         return;
     }
-    if (call_wait(c, SOON) && b && c->arrival < b->arrival)
+    if (call_wait(c, g->prompt) && b && c->arrival < b->arrival)
         stage_fail(g, "%s is answered before the break is sent", c->what);
-    expect_status(g, c, status, SOON);
+    expect_status(g, c, status, g->prompt);
     if (ack)
         stage_ack(g, side, to, "ok");
 }
 
+/* --- GRANTED. */
+
 struct granted {
     const struct nlm *n;
     uint32_t svid;
+    unsigned after;
 };
 static bool has_grant(void *arg)
 {
     const struct granted *w = arg;
     const struct nlm_grant *g;
+    unsigned seen = 0;
     list_each(g, &w->n->grants, link)
-        if (g->svid == w->svid)
+        if (g->svid == w->svid && ++seen > w->after)
             return true;
     return false;
 }
 void expect_grant(struct stage *g, int side, uint32_t svid, unsigned ms)
 {
-    struct granted w = {stage_nlm(g, side), svid};
+    struct granted w = {stage_nlm(g, side), svid, g->granted[side]};
     uint64_t from = wire_now();
     if (g->verdict != PASS)
         return;
@@ -199,4 +214,18 @@ void expect_grant(struct stage *g, int side, uint32_t svid, unsigned ms)
         stage_fail(g, "no GRANTED came back");
     else
         stage_saw(g, "GRANTED after %.1f ms", (double)(wire_now() - from) / 1e6);
+    g->granted[side]++;
+}
+void expect_no_grant(struct stage *g, int side, unsigned ms)
+{
+    const struct nlm *n = stage_nlm(g, side);
+    const struct nlm_grant *grant;
+    unsigned seen = 0;
+    if (g->verdict != PASS)
+        return;
+    wire_idle(g->wire, ms);
+    list_each(grant, &n->grants, link)
+        seen++;
+    if (seen > g->granted[side])
+        stage_fail(g, "a GRANTED that should not be");
 }

@@ -25,13 +25,16 @@ static const char help[] =
     "  --sources ADDRESS     the first simulated host's address (127.0.0.10 for a server on 127.0.0.1); each further host\n"
     "                        has the next one. \"one\": all share the machine's\n"
     "  --break-timeout S     the server's break timeout in seconds (35)\n"
+    "  --prompt S            how soon what need not wait must have come, in seconds (3)\n"
+    "  --restart COMMAND     kills the server, starts it again, and returns when it serves: for the cells that need it\n"
     "  --policy NAME=VALUE   how the server is set: plays the cells about that setting instead of the defaults'\n"
     "  --cell PATTERN        only cells whose name matches (* and ?); may be repeated\n"
     "  --history S           instead: clients of both protocols at random for S seconds; what they saw is checked\n"
     "  --clients N, --seed N of the history (20, by the clock)\n"
-    "  --kills N, --restart COMMAND   in it the server is killed and started again N times, by this command\n"
+    "  --kills N             in it the server is killed and started again N times, by --restart\n"
     "  --quick               only a selection\n"
     "  --list                names them, with what is expected, and ends\n"
+    "  --policies            names what --policy knows, and ends\n"
     "  --json                one object a line instead of TAP\n"
     "  --pcap FILE           writes everything sent and received to a capture file\n";
 
@@ -40,10 +43,10 @@ static struct {
     struct target target;
     const char *nfs, *smb, *policy, *pcap, *sources, *pattern[PATTERNS];
     size_t npatterns;
-    unsigned break_timeout;
+    unsigned break_timeout, prompt;
     struct play play;
-    bool one_port, quick, list, json;
-} options = {.break_timeout = 35000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
+    bool one_port, quick, list, policies, json;
+} options = {.break_timeout = 35000, .prompt = 3000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
 
 struct cell *cell_add(struct cell_list *l, void (*run)(struct stage *g, const struct cell *c), const char *id_format, ...)
 {
@@ -101,6 +104,8 @@ static void take(int option, const char *value)
     case 'a': options.sources = value; break;
     case 'b': options.break_timeout = (unsigned)(atof(value) * 1000); break;
     case 'P': options.policy = value; break;
+    case 'W': options.prompt = (unsigned)(atof(value) * 1000); break;
+    case 'X': t->restart = value; break;
     case 'c':
         if (options.npatterns == PATTERNS)
             torture_fail("--cell: %d patterns at most", PATTERNS);
@@ -109,10 +114,10 @@ static void take(int option, const char *value)
     case 'H': options.play.seconds = (unsigned)atoi(value); break;
     case 'C': options.play.clients = (unsigned)atoi(value); break;
     case 'K': options.play.kills = (unsigned)atoi(value); break;
-    case 'r': options.play.restart = value; break;
     case 'R': options.play.seed = strtoull(value, NULL, 10); break;
     case 'q': options.quick = true; break;
     case 'l': options.list = true; break;
+    case 'L': options.policies = true; break;
     case 'j': options.json = true; break;
     case 'w': options.pcap = value; break;
     case 'h': fputs(help, stdout); exit(0);
@@ -126,8 +131,9 @@ static void parse(int argc, char **argv)
         {"nfs", 1, NULL, 'n'}, {"one-port", 0, NULL, 'o'}, {"export", 1, NULL, 'e'}, {"smb", 1, NULL, 's'},
         {"share", 1, NULL, 'S'}, {"user", 1, NULL, 'u'}, {"password", 1, NULL, 'p'}, {"dialect", 1, NULL, 'd'},
         {"uid", 1, NULL, 'U'}, {"gid", 1, NULL, 'G'}, {"sources", 1, NULL, 'a'}, {"break-timeout", 1, NULL, 'b'},
-        {"policy", 1, NULL, 'P'}, {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'},
-        {"kills", 1, NULL, 'K'}, {"restart", 1, NULL, 'r'}, {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'},
+        {"policy", 1, NULL, 'P'}, {"restart", 1, NULL, 'X'}, {"prompt", 1, NULL, 'W'},
+        {"cell", 1, NULL, 'c'}, {"quick", 0, NULL, 'q'}, {"history", 1, NULL, 'H'}, {"kills", 1, NULL, 'K'},
+        {"clients", 1, NULL, 'C'}, {"seed", 1, NULL, 'R'}, {"list", 0, NULL, 'l'}, {"policies", 0, NULL, 'L'},
         {"json", 0, NULL, 'j'}, {"pcap", 1, NULL, 'w'}, {"help", 0, NULL, 'h'}, {0}};
     options.target.uid = getuid();
     options.target.gid = getgid();
@@ -182,6 +188,23 @@ static void aim(struct wire *w)
     find(w, &t->nsm, &t->nfs, 100024, 1, "NSM version 1");
 }
 
+static bool first_of_its_policy(const struct cell_list *l, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (l->cell[i].policy && !strcmp(l->cell[i].policy, l->cell[at].policy))
+            return false;
+    return true;
+}
+static void name_cells(const struct cell_list *l)
+{
+    for (size_t i = 0; options.list && i < l->n; i++)
+        if (selected(&l->cell[i]))
+            printf("%-50s %s\n", l->cell[i].id, l->cell[i].expected);
+    for (size_t i = 0; options.policies && i < l->n; i++)
+        if (l->cell[i].policy && first_of_its_policy(l, i))
+            puts(l->cell[i].policy);
+}
+
 /* --- Results. */
 
 static void put_json(const char *text)
@@ -216,6 +239,19 @@ static void print(const struct cell *c, const struct stage *g, size_t number, do
     fflush(stdout);
 }
 
+/* A server that did not survive the last cell is given another life. */
+static void begin(struct stage *g, struct wire *w)
+{
+    stage_begin(g, w, &options.target, options.break_timeout, options.prompt);
+    if (g->verdict == PASS || !options.target.restart)
+        return;
+    stage_end(g);
+    if (system(options.target.restart) != 0)
+        torture_fail("the command that restarts the server failed");
+    stage_begin(g, w, &options.target, options.break_timeout, options.prompt);
+    stage_saw(g, "the server was gone, and had to be restarted");
+}
+
 int main(int argc, char **argv)
 {
     struct cell_list l = {0};
@@ -228,18 +264,21 @@ int main(int argc, char **argv)
     cells_ack(&l);
     cells_smb(&l);
     cells_wait(&l);
+    cells_told(&l);
+    cells_nlm(&l);
+    cells_recovery(&l);
+    cells_policy(&l);
     for (size_t i = 0; i < l.n; i++)
         n += selected(&l.cell[i]);
-    for (size_t i = 0; options.list && i < l.n; i++)
-        if (selected(&l.cell[i]))
-            printf("%-50s %s\n", l.cell[i].id, l.cell[i].expected);
-    if (options.list)
+    if (options.list || options.policies) {
+        name_cells(&l);
         return 0;
+    }
     wire_init(&w);
     aim(&w);
     if (options.pcap && !(w.pcap = pcap_open(options.pcap)))
         torture_fail("%s: %s", options.pcap, strerror(errno));
-    if (options.play.kills && !options.play.restart)
+    if (options.play.kills && !options.target.restart)
         torture_fail("--kills needs --restart");
     if (options.play.seconds) {
         options.play.seed = options.play.seed ? options.play.seed : wire_now();
@@ -248,6 +287,10 @@ int main(int argc, char **argv)
         free(l.cell);
         return ok ? 0 : 1;
     }
+    begin(&g, &w);
+    if (g.verdict != PASS)
+        torture_fail("no cell can be played: %s", g.why);
+    stage_end(&g);
     if (!options.json)
         printf("TAP version 13\n1..%zu\n", n);
     for (size_t i = 0, number = 0; i < l.n; i++) {
@@ -255,7 +298,7 @@ int main(int argc, char **argv)
         uint64_t start = wire_now();
         if (!selected(c))
             continue;
-        stage_begin(&g, &w, &options.target, options.break_timeout);
+        begin(&g, &w);
         if (g.verdict == PASS)
             c->run(&g, c);
         stage_end(&g);

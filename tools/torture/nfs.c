@@ -2,7 +2,7 @@
 #include "nfs.h"
 #include <errno.h>
 
-enum { NFS_PROGRAM = 100003, MOUNT_PROGRAM = 100005, MOUNTPROC3_MNT = 1 };
+enum { MOUNT_PROGRAM = 100005, MOUNTPROC3_MNT = 1 };
 enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD, REMOVE, RMDIR, RENAME,
        LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT };
 enum { NF3FIFO = 7, SET_TO_SERVER_TIME = 1, LIST_BYTES = 32768 };
@@ -164,6 +164,7 @@ const char *nfs_open(struct nfs *n, struct host *h)
     struct call_result r;
     memset(n, 0, sizeof *n);
     list_init(&n->rpc.calls);
+    n->rpc.host = h; /* without a connection its calls are lost */
     if (!rpc_open(&mount, h, &h->target->mount, 2049))
         return "no connection to MOUNT";
     rpc_begin(&mount, &w, MOUNT_PROGRAM, 3, MOUNTPROC3_MNT);
@@ -173,10 +174,24 @@ const char *nfs_open(struct nfs *n, struct host *h)
     if (status != NFS3_OK)
         return "the export is refused";
     n->root = r.fh;
-    return rpc_open(&n->rpc, h, &h->target->nfs, 2049) ? NULL : "no connection to NFS";
+    bool ok = rpc_open(&n->rpc, h, &h->target->nfs, 2049);
+    n->rpc.keep = h->keep;
+    return ok ? NULL : "no connection to NFS";
 }
 
 void nfs_close(struct nfs *n) { rpc_close(&n->rpc); }
+
+void nfs_reconnect(struct nfs *n)
+{
+    struct host *h = n->rpc.host;
+    uint32_t xid = n->rpc.xid;
+    wire_close(n->rpc.conn, true);
+    n->rpc.conn = NULL;
+    call_lose(&n->rpc.calls);
+    rpc_open(&n->rpc, h, &h->target->nfs, 2049);
+    n->rpc.xid = xid;
+    n->rpc.keep = h->keep;
+}
 
 struct call *nfs_getattr(struct nfs *n, const struct nfs_fh *fh)
 {

@@ -6,6 +6,7 @@
 enum { NFS3_OK = 0, NFS3ERR_PERM = 1, NFS3ERR_NOENT = 2, NFS3ERR_IO = 5, NFS3ERR_ACCES = 13, NFS3ERR_EXIST = 17,
        NFS3ERR_NOTDIR = 20, NFS3ERR_ISDIR = 21, NFS3ERR_INVAL = 22, NFS3ERR_NOTEMPTY = 66, NFS3ERR_STALE = 70,
        NFS3ERR_BADHANDLE = 10001, NFS3ERR_NOTSUPP = 10004, NFS3ERR_JUKEBOX = 10008 };
+enum { NFS_PROGRAM = 100003 };
 enum nfs_stable { UNSTABLE, DATA_SYNC, FILE_SYNC };
 enum nfs_createmode { UNCHECKED, GUARDED, EXCLUSIVE };
 #define NFS_NO_SIZE (~0ull)
@@ -17,6 +18,7 @@ struct nfs {
 /* Connects, and asks MOUNT for the root. NULL, or what went wrong (static). */
 const char *nfs_open(struct nfs *n, struct host *h);
 void nfs_close(struct nfs *n);
+void nfs_reconnect(struct nfs *n); /* breaks the connection off and makes a new one */
 
 struct call *nfs_getattr(struct nfs *n, const struct nfs_fh *fh);
 /* What is NFS_NO_SIZE, or ~0u, is left as it is. touch: both times, the server's clock. */

@@ -18,7 +18,8 @@ struct nlm_grant {
     uint64_t at, arrival;
 };
 struct nlm {
-    struct rpc rpc;
+    struct rpc rpc, udp;
+    struct list messages;           /* calls that were sent as _MSG */
     struct wire_conn *listeners[4]; /* callbacks and port mapper, TCP and UDP */
     uint16_t port;                  /* of the callbacks */
     bool reachable;                 /* a port mapper knows that port */
@@ -30,12 +31,14 @@ struct nlm {
 /* NULL, or what went wrong. `callbacks`: be there for GRANTED and SM_NOTIFY. */
 const char *nlm_open(struct nlm *n, struct host *h, bool callbacks);
 void nlm_close(struct nlm *n); /* the host falls silent: nothing is unlocked */
+bool nlm_reconnect(struct nlm *n); /* after the server was away; what was called back stays */
 
 struct nlm_lock {
     struct nfs_fh fh;
     uint32_t svid;
     bool exclusive;
     bool block, reclaim, nonmonitored; /* LOCK; the last: NM_LOCK */
+    bool udp, message;                 /* over UDP; as _MSG, to be answered by _RES */
     uint64_t offset, len;              /* len 0: to the end */
 };
 struct call *nlm_lock(struct nlm *n, const struct nlm_lock *l);
@@ -46,5 +49,6 @@ struct call *nlm_share(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, u
 struct call *nlm_unshare(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny);
 struct call *nlm_free_all(struct nlm *n, uint32_t state);
 
-/* Status monitor of the host to the server's: "I have restarted", with this state number. */
+/* Status monitor of the host to the server's: "I have restarted", with this state number; or "NAME has". */
 struct call *nsm_notify(struct nlm *n, uint32_t state);
+struct call *nsm_notify_of(struct nlm *n, const char *name, uint32_t state);

@@ -20,8 +20,16 @@ static void another(struct stage *g)
 }
 static void subdirectory(struct stage *g)
 {
-    if (call_end(nfs_mkdir(stage_nfs(g, SIDES - 1), &g->dir_fh, "sub")))
+    struct call_result r = {0};
+    if (call_result(nfs_mkdir(stage_nfs(g, SIDES - 1), &g->dir_fh, "sub"), &r))
         stage_fail(g, "the subdirectory cannot be made");
+    g->sub_fh = r.fh;
+}
+static void another_below(struct stage *g)
+{
+    subdirectory(g);
+    if (call_end(nfs_create(stage_nfs(g, SIDES - 1), &g->sub_fh, "src", GUARDED, NFS_NO_SIZE, 0)))
+        stage_fail(g, "the file in the subdirectory cannot be made");
 }
 
 /* --- NFS. */
@@ -52,6 +60,11 @@ static struct call *op_link(struct stage *g) { return nfs_link(nfs(g), &g->fh, &
 static struct call *op_remove(struct stage *g) { return nfs_remove(nfs(g), &g->dir_fh, g->name); }
 static struct call *op_rename(struct stage *g) { return nfs_rename(nfs(g), &g->dir_fh, g->name, &g->dir_fh, "new"); }
 static struct call *op_rename_over(struct stage *g) { return nfs_rename(nfs(g), &g->dir_fh, "src", &g->dir_fh, g->name); }
+static struct call *op_rename_out(struct stage *g) { return nfs_rename(nfs(g), &g->dir_fh, g->name, &g->sub_fh, "new"); }
+static struct call *op_rename_into(struct stage *g) { return nfs_rename(nfs(g), &g->sub_fh, "src", &g->dir_fh, "new"); }
+static struct call *op_link_out(struct stage *g) { return nfs_link(nfs(g), &g->fh, &g->sub_fh, "link"); }
+static struct call *op_symlink_same(struct stage *g) { return nfs_symlink(nfs(g), &g->dir_fh, g->name, "f"); }
+static struct call *op_mknod_same(struct stage *g) { return nfs_mkfifo(nfs(g), &g->dir_fh, g->name); }
 static struct call *op_rmdir(struct stage *g) { return nfs_rmdir(nfs(g), &g->dir_fh, "sub"); }
 static struct call *op_rename_dir(struct stage *g) { return nfs_rename(nfs(g), &g->dir_fh, "sub", &g->dir_fh, "moved"); }
 
@@ -100,6 +113,8 @@ const struct op ops[] = {
     {"CREATE-exclusive", op_exclusive}, {"CREATE-unchecked", op_unchecked}, {"CREATE", op_create}, {"MKDIR", op_mkdir},
     {"MKDIR-same-name", op_mkdir_same}, {"SYMLINK", op_symlink}, {"MKNOD", op_mknod}, {"LINK", op_link},
     {"REMOVE", op_remove}, {"RENAME", op_rename}, {"RENAME-over", op_rename_over, another},
+    {"RENAME-out", op_rename_out, subdirectory}, {"RENAME-into", op_rename_into, another_below},
+    {"LINK-out", op_link_out, subdirectory}, {"SYMLINK-same-name", op_symlink_same}, {"MKNOD-same-name", op_mknod_same},
     {"RMDIR", op_rmdir, subdirectory}, {"RENAME-directory", op_rename_dir, subdirectory},
     {"LOCK-exclusive", op_lock_ex}, {"LOCK-shared", op_lock_sh}, {"LOCK-exclusive-blocking", op_block_ex},
     {"LOCK-shared-blocking", op_block_sh}, {"TEST", op_test}, {"TEST-shared", op_test_sh}, {"UNLOCK", op_unlock},

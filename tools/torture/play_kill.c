@@ -130,8 +130,8 @@ static void kill_server(struct killer *k)
     w->kills++;
     w->stats.restarts++;
     fflush(stdout);
-    if (system(w->play->restart) != 0)
-        torture_fail("the server could not be started again: %s", w->play->restart);
+    if (system(w->target->restart) != 0)
+        torture_fail("the server could not be started again: %s", w->target->restart);
 }
 
 static bool holder_notified(void *arg) { return killer.holder.notified_state > *(uint32_t *)arg; }

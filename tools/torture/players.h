@@ -7,7 +7,6 @@
 struct play {
     unsigned clients, seconds, kills;
     uint64_t seed;
-    const char *restart; /* the command that kills the server and starts it again; it ends when the server is there */
 };
 /* Prints what happened and the verdict. True: nothing is wrong. */
 bool players_run(struct wire *w, struct target *t, const struct play *play);

@@ -37,14 +37,14 @@ static void on_close(struct wire_conn *conn)
     call_lose(&r->calls);
 }
 
-bool rpc_open(struct rpc *r, struct host *h, const struct sockaddr_in *to, uint16_t known_port)
+static bool rpc_init(struct rpc *r, struct host *h, struct wire_conn *conn, uint16_t known_port)
 {
     memset(r, 0, sizeof *r);
     list_init(&r->calls);
     r->host = h;
     r->uid = h->target->uid;
     r->gid = h->target->gid;
-    if (!(r->conn = wire_connect(h->wire, WIRE_RPC, &h->source, to)))
+    if (!(r->conn = conn))
         return false;
     r->xid = (uint32_t)wire_now();
     r->conn->known_port = known_port;
@@ -52,6 +52,19 @@ bool rpc_open(struct rpc *r, struct host *h, const struct sockaddr_in *to, uint1
     r->conn->on_close = on_close;
     r->conn->arg = r;
     return true;
+}
+
+bool rpc_open(struct rpc *r, struct host *h, const struct sockaddr_in *to, uint16_t known_port)
+{
+    return rpc_init(r, h, wire_connect(h->wire, WIRE_RPC, &h->source, to), known_port);
+}
+
+bool rpc_open_udp(struct rpc *r, struct host *h, const struct sockaddr_in *to, uint16_t known_port)
+{
+    struct wire_conn *c = wire_listen(h->wire, WIRE_UDP, &h->source);
+    if (c)
+        c->peer = *to;
+    return rpc_init(r, h, c, known_port);
 }
 
 void rpc_close(struct rpc *r)
@@ -78,17 +91,40 @@ void rpc_begin(struct rpc *r, struct wbuf *w, uint32_t prog, uint32_t vers, uint
     wbuf_be32(w, 0);
 }
 
+/* `message` starts with room for its length, which UDP has not. */
+static void put_on_wire(struct rpc *r, struct call *c, uint8_t *message, size_t n)
+{
+    size_t skip = r->conn && r->conn->kind == WIRE_UDP ? 4 : 0;
+    if (r->conn && message)
+        wire_send(r->conn, message + skip, n - skip);
+    else
+        call_answer(c, CALL_LOST, NULL, 0);
+}
+
 struct call *rpc_send(struct rpc *r, struct wbuf *w, const char *what, void (*decode)(struct call *c, struct cursor *in))
 {
     struct call *c = call_new(r->host->wire, &r->calls, what, r->xid);
     c->decode = decode;
     if (w->bad)
         torture_fail("%s: too long", what);
-    if (r->conn)
-        wire_send(r->conn, wbuf_at(w, 0), wbuf_len(w));
-    else
-        call_answer(c, CALL_LOST, NULL, 0);
+    if (r->keep && (c->request = malloc(wbuf_len(w))) != NULL) {
+        c->nrequest = wbuf_len(w);
+        memcpy(c->request, wbuf_at(w, 0), c->nrequest);
+    }
+    put_on_wire(r, c, wbuf_at(w, 0), wbuf_len(w));
     wbuf_done(w);
+    return c;
+}
+
+struct call *rpc_again(struct rpc *r, struct call *old)
+{
+    struct call *c = call_new(r->host->wire, &r->calls, old->what, old->id);
+    c->decode = old->decode;
+    c->nlm = old->nlm;
+    c->request = TAKE_PTR(old->request);
+    c->nrequest = old->nrequest;
+    call_free(old);
+    put_on_wire(r, c, c->request, c->nrequest);
     return c;
 }
 

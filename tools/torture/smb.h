@@ -7,6 +7,7 @@
 
 #define STATUS_OK 0u
 #define STATUS_PENDING 0x00000103u
+#define STATUS_NOTIFY_CLEANUP 0x0000010Bu
 #define STATUS_NOTIFY_ENUM_DIR 0x0000010Cu
 #define STATUS_INVALID_PARAMETER 0xC000000Du
 #define STATUS_END_OF_FILE 0xC0000011u
@@ -23,6 +24,7 @@
 #define STATUS_REQUEST_NOT_ACCEPTED 0xC00000D0u
 #define STATUS_INVALID_OPLOCK_PROTOCOL 0xC00000E3u
 #define STATUS_CANCELLED 0xC0000120u
+#define STATUS_FILE_DELETED 0xC0000123u
 #define STATUS_FILE_CLOSED 0xC0000128u
 #define STATUS_INVALID_DEVICE_STATE 0xC0000184u
 #define STATUS_INVALID_LOCK_RANGE 0xC00001A1u
@@ -30,7 +32,7 @@
 enum { LEASE_R = 1, LEASE_H = 2, LEASE_W = 4, LEASE_RH = 3, LEASE_RW = 5, LEASE_RWH = 7 }; /* 2.2.13.2.8 */
 enum { OPLOCK_NONE = 0, OPLOCK_II = 1, OPLOCK_EX = 8, OPLOCK_BATCH = 9, OPLOCK_LEASE = 0xFF };
 enum { ACCESS_READ = 0x120089, ACCESS_WRITE = 0x120116, ACCESS_RW = 0x12019F, ACCESS_DELETE = 0x110080,
-       ACCESS_ALL = 0x1F01FF, ACCESS_ATTRIBUTES = 0x100180 };
+       ACCESS_ALL = 0x1F01FF, ACCESS_ATTRIBUTES = 0x100180, ACCESS_CONTROL = 0x160000 };
 enum { SHARE_READ = 1, SHARE_WRITE = 2, SHARE_DELETE = 4, SHARE_ALL = 7 };
 enum { FILE_SUPERSEDE, FILE_OPEN, FILE_CREATE, FILE_OPEN_IF, FILE_OVERWRITE, FILE_OVERWRITE_IF };
 enum { OPTION_DIRECTORY = 1, OPTION_FILE = 0x40, OPTION_DELETE_ON_CLOSE = 0x1000 };
@@ -72,6 +74,7 @@ struct smb_how { /* CREATE; what is 0 is left out */
     const uint8_t *parent; /* lease version 2: 16 bytes; also a version 2 without a parent: `v2` */
     bool v2;
     uint8_t durable;       /* 1, 2: ask for a durable handle of that version; 3: persistent */
+    uint32_t durable_ms;   /* how long it is to wait for us; 0: as long as the server likes (version 1: always) */
     const uint8_t *create_guid;
     const struct smb_file *reconnect;
 };
@@ -82,11 +85,14 @@ struct call *smb_write(struct smb *s, const struct smb_file *f, uint64_t offset,
 struct call *smb_flush(struct smb *s, const struct smb_file *f);
 struct call *smb_lock(struct smb *s, const struct smb_file *f, uint64_t offset, uint64_t len, uint32_t flags);
 struct call *smb_set_size(struct smb *s, const struct smb_file *f, uint64_t size);   /* FileEndOfFileInformation */
+struct call *smb_set_allocation(struct smb *s, const struct smb_file *f, uint64_t size);
 struct call *smb_touch(struct smb *s, const struct smb_file *f, uint64_t mtime);     /* FileBasicInformation */
 struct call *smb_rename(struct smb *s, const struct smb_file *f, const char *to, bool replace);
+struct call *smb_link(struct smb *s, const struct smb_file *f, const char *to);
+struct call *smb_open_to_all(struct smb *s, const struct smb_file *f);               /* security: to everybody */
 struct call *smb_set_delete(struct smb *s, const struct smb_file *f, bool remove);   /* FileDispositionInformation */
 struct call *smb_list(struct smb *s, const struct smb_file *f);                      /* names and ids */
-struct call *smb_notify(struct smb *s, const struct smb_file *f);                    /* CHANGE_NOTIFY, everything */
+struct call *smb_notify(struct smb *s, const struct smb_file *f);                    /* CHANGE_NOTIFY: into r.changes */
 struct call *smb_echo(struct smb *s);
 struct call *smb_logoff(struct smb *s);
 struct call *smb_tree_disconnect(struct smb *s);

@@ -1,5 +1,6 @@
 /* smb_call.c - see smb.h: the requests of an SMB client, one function each ([MS-SMB2] 2.2). */
 #include "smb_int.h"
+#include <stdio.h>
 
 /* --- CREATE. */
 
@@ -45,6 +46,7 @@ static void put_durable(struct wbuf *w, const struct smb_how *how)
         put_le32(data + 32, how->durable == 3 ? 2 : 0);
         put_context(w, "DH2C", data, 36, true);
     } else {
+        put_le32(data, how->durable_ms);
         put_le32(data + 4, how->durable == 3 ? 2 : 0);
         memcpy(data + 16, how->create_guid, 16);
         put_context(w, "DH2Q", data, 32, true);
@@ -210,20 +212,45 @@ struct call *smb_lock(struct smb *s, const struct smb_file *f, uint64_t offset, 
 
 /* --- SET_INFO. */
 
-enum { FILE_BASIC = 4, FILE_RENAME = 10, FILE_DISPOSITION = 13, FILE_END_OF_FILE = 20 };
+enum { FILE_BASIC = 4, FILE_RENAME = 10, FILE_LINK = 11, FILE_DISPOSITION = 13, FILE_ALLOCATION = 19,
+       FILE_END_OF_FILE = 20 };
+enum { INFO_FILE = 1, INFO_SECURITY = 3, DACL_SECURITY = 4 };
+
+static struct call *set(struct smb *s, const struct smb_file *f, uint8_t type, uint8_t level, uint32_t additional,
+                        const void *data, size_t n, const char *what)
+{
+    struct wbuf w = begin_sized(s, SMB2_SET_INFO, 33);
+    wbuf_u8(&w, type);
+    wbuf_u8(&w, level);
+    wbuf_le32(&w, (uint32_t)n);
+    wbuf_le16(&w, SMB2_HEADER + 32);
+    wbuf_zero(&w, 2);
+    wbuf_le32(&w, additional);
+    wbuf_put(&w, f->id, 16);
+    wbuf_put(&w, data, n);
+    return smb_send(s, &w, what, NULL);
+}
 
 static struct call *set_info(struct smb *s, const struct smb_file *f, uint8_t level, const void *data, size_t n,
                              const char *what)
 {
-    struct wbuf w = begin_sized(s, SMB2_SET_INFO, 33);
-    wbuf_u8(&w, 1); /* SMB2_0_INFO_FILE */
-    wbuf_u8(&w, level);
-    wbuf_le32(&w, (uint32_t)n);
-    wbuf_le16(&w, SMB2_HEADER + 32);
-    wbuf_zero(&w, 6);
-    wbuf_put(&w, f->id, 16);
-    wbuf_put(&w, data, n);
-    return smb_send(s, &w, what, NULL);
+    return set(s, f, INFO_FILE, level, 0, data, n, what);
+}
+
+/* A descriptor with nothing but a list, at 20, of one entry: everybody, all access ([MS-DTYP] 2.4.6, 2.4.5, 2.4.4.2). */
+struct call *smb_open_to_all(struct smb *s, const struct smb_file *f)
+{
+    static const uint8_t descriptor[] = {1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0,
+                                         2, 0, 28, 0, 1, 0, 0, 0,                                       /* one entry */
+                                         0, 0, 20, 0, 0xff, 0x01, 0x1f, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
+    return set(s, f, INFO_SECURITY, 0, DACL_SECURITY, descriptor, sizeof descriptor, "SET_INFO security");
+}
+
+struct call *smb_set_allocation(struct smb *s, const struct smb_file *f, uint64_t size)
+{
+    uint8_t data[8];
+    put_le64(data, size);
+    return set_info(s, f, FILE_ALLOCATION, data, sizeof data, "SET_INFO allocation");
 }
 
 struct call *smb_set_size(struct smb *s, const struct smb_file *f, uint64_t size)
@@ -240,7 +267,8 @@ struct call *smb_touch(struct smb *s, const struct smb_file *f, uint64_t mtime)
     return set_info(s, f, FILE_BASIC, data, sizeof data, "SET_INFO times");
 }
 
-struct call *smb_rename(struct smb *s, const struct smb_file *f, const char *to, bool replace)
+static struct call *set_name(struct smb *s, const struct smb_file *f, uint8_t level, const char *to, bool replace,
+                             const char *what)
 {
     struct wbuf data;
     wbuf_init(&data, 256, 4096);
@@ -250,9 +278,17 @@ struct call *smb_rename(struct smb *s, const struct smb_file *f, const char *to,
     put_utf16(&data, to);
     if (wbuf_len(&data) < 24)
         wbuf_zero(&data, 24 - wbuf_len(&data));
-    struct call *c = set_info(s, f, FILE_RENAME, wbuf_at(&data, 0), wbuf_len(&data), "SET_INFO rename");
+    struct call *c = set_info(s, f, level, wbuf_at(&data, 0), wbuf_len(&data), what);
     wbuf_done(&data);
     return c;
+}
+struct call *smb_rename(struct smb *s, const struct smb_file *f, const char *to, bool replace)
+{
+    return set_name(s, f, FILE_RENAME, to, replace, "SET_INFO rename");
+}
+struct call *smb_link(struct smb *s, const struct smb_file *f, const char *to)
+{
+    return set_name(s, f, FILE_LINK, to, false, "SET_INFO link");
 }
 
 struct call *smb_set_delete(struct smb *s, const struct smb_file *f, bool remove)
@@ -277,6 +313,24 @@ struct call *smb_list(struct smb *s, const struct smb_file *f)
     return smb_send(s, &w, "QUERY_DIRECTORY", got_data);
 }
 
+/* [MS-FSCC] 2.7.1: next, action, bytes of the name, the name. */
+static void got_changes(struct call *c, struct cursor *in)
+{
+    static const char *const actions[] = {"?", "added", "removed", "modified", "renamed-from", "renamed-to"};
+    size_t n = 0;
+    got_data(c, in);
+    struct cursor list = cursor_of(c->r.data, c->r.ndata);
+    for (uint32_t next = 1, at = 0; next && cursor_left(&list) && n < sizeof c->r.changes - 80; at += next) {
+        cursor_seek(&list, at);
+        next = cursor_le32(&list);
+        uint32_t action = cursor_le32(&list), bytes = cursor_le32(&list);
+        n += (size_t)sprintf(c->r.changes + n, "%s ", action < ARRAY_LEN(actions) ? actions[action] : "?");
+        for (uint32_t i = 0; i + 1 < bytes && i < 100; i += 2)
+            c->r.changes[n++] = (char)cursor_le16(&list);
+        c->r.changes[n++] = ';';
+    }
+}
+
 struct call *smb_notify(struct smb *s, const struct smb_file *f)
 {
     struct wbuf w = begin_sized(s, SMB2_CHANGE_NOTIFY, 32);
@@ -285,7 +339,7 @@ struct call *smb_notify(struct smb *s, const struct smb_file *f)
     wbuf_put(&w, f->id, 16);
     wbuf_le32(&w, 0xfff);
     wbuf_le32(&w, 0);
-    return smb_send(s, &w, "CHANGE_NOTIFY", got_data);
+    return smb_send(s, &w, "CHANGE_NOTIFY", got_changes);
 }
 
 /* --- Without one. */

@@ -47,7 +47,8 @@ struct smb *stage_smb(struct stage *g, int side)
     struct smb *s = &g->smb[side];
     if (s->host)
         return s;
-    host_init(&g->host[side], g->wire, g->target);
+    if (!g->host[side].wire)
+        host_init(&g->host[side], g->wire, g->target);
     const char *wrong = smb_open(s, &g->host[side]);
     if (wrong)
         stage_fail(g, "SMB client: %s", wrong);
@@ -59,6 +60,7 @@ static struct host *nfs_host(struct stage *g, int side)
     struct host *h = &g->host[SIDES + side];
     if (!h->wire)
         host_init(h, g->wire, g->target);
+    h->keep = true;
     return h;
 }
 struct nfs *stage_nfs(struct stage *g, int side)
@@ -76,6 +78,27 @@ struct nlm *stage_nlm(struct stage *g, int side)
     if (wrong)
         stage_fail(g, "NLM client: %s", wrong);
     return n;
+}
+
+void stage_restart_server(struct stage *g)
+{
+    if (g->verdict != PASS)
+        return;
+    if (!g->target->restart) {
+        stage_unsupported(g, "needs a restart of the server: nobody said how (--restart)");
+        return;
+    }
+    for (int i = 0; i < SIDES; i++)
+        smb_close(&g->smb[i]);
+    if (system(g->target->restart) != 0)
+        torture_fail("the command that restarts the server failed");
+    for (int i = 0; i < SIDES; i++) {
+        if (g->nfs[i].rpc.host)
+            nfs_reconnect(&g->nfs[i]);
+        if (g->nlm[i].rpc.host && !nlm_reconnect(&g->nlm[i]))
+            stage_fail(g, "no connection to NLM after the restart");
+    }
+    stage_saw(g, "server restarted");
 }
 
 /* --- The directory. */
@@ -102,7 +125,7 @@ void stage_file(struct stage *g, const char *name, struct nfs_fh *ret)
     *ret = r.fh;
 }
 
-void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout)
+void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned break_timeout, unsigned prompt)
 {
     uint64_t id;
     struct call_result r = {0};
@@ -110,6 +133,7 @@ void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned bre
     g->wire = w;
     g->target = t;
     g->break_timeout = break_timeout;
+    g->prompt = prompt;
     g->name = "f";
     w->patience = break_timeout + 10000;
     if (getrandom(g->key, sizeof g->key, 0) < 0 || getrandom(&id, sizeof id, 0) < 0)
@@ -133,8 +157,10 @@ void stage_begin(struct stage *g, struct wire *w, struct target *t, unsigned bre
 
 static void remove_all(struct stage *g)
 {
-    static const char *const names[] = {"f", "g", "new", "src", "link"};
+    static const char *const names[] = {"f", "g", "new", "src", "link", ".nfs0123"};
     struct nfs *n = stage_nfs(g, SIDES - 1);
+    for (size_t i = 0; g->sub_fh.n && i < ARRAY_LEN(names); i++)
+        call_end(nfs_remove(n, &g->sub_fh, names[i]));
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         call_end(nfs_remove(n, &g->dir_fh, names[i]));
     call_end(nfs_rmdir(n, &g->dir_fh, "sub"));

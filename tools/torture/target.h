@@ -13,6 +13,7 @@ struct target {
     struct in_addr sources;    /* the first host's address; each further one has the next */
     bool one_source;           /* all hosts share that address */
     uint32_t hosts;            /* made so far */
+    const char *restart;       /* the command that restarts the server and returns when it serves again; NULL: none */
 };
 /* "HOST", or "HOST:PORT"; NULL, or what is wrong. Without a port: *port stays 0. */
 const char *target_address(const char *text, struct sockaddr_in *ret);
@@ -25,5 +26,6 @@ struct host {
     struct sockaddr_in source; /* port 0 */
     char name[32];             /* its address in letters: lock managers look their callers up by name */
     uint8_t guid[16];
+    bool keep;                 /* its NFS calls remember what they sent */
 };
 void host_init(struct host *h, struct wire *w, struct target *t);

@@ -48,7 +48,7 @@ struct wire_conn {
 /* A connection from `from` (its port 0: any; address 0: any) to `to`; NULL when it cannot be made. */
 struct wire_conn *wire_connect(struct wire *w, enum wire_kind kind, const struct sockaddr_in *from,
                                const struct sockaddr_in *to);
-/* A listener (accepting WIRE_RPC) or a UDP socket at `at`; NULL when the address is not free. */
+/* A listener (accepting WIRE_RPC) or a UDP socket at `at` (it sends to `peer`); NULL when the address is not free. */
 struct wire_conn *wire_listen(struct wire *w, enum wire_kind kind, const struct sockaddr_in *at);
 /* `message` starts with 4 bytes for the length, which this fills in; UDP: without them, to `peer`. */
 void wire_send(struct wire_conn *c, uint8_t *message, size_t n);
@@ -93,6 +93,7 @@ struct call_result {
     uint16_t epoch;
     uint32_t action;             /* FILE_CREATED ... */
     bool durable, persistent;    /* granted durability */
+    char changes[200];           /* CHANGE_NOTIFY: "added NAME;removed NAME;" ... */
     const uint8_t *data;         /* READ: within the reply; READDIR, QUERY_DIRECTORY: the entries as they came */
     size_t ndata;
 };
@@ -110,6 +111,8 @@ struct call {
     void (*decode)(struct call *c, struct cursor *in); /* reads the answer into r; or NULL */
     uint8_t *reply;              /* the body: owned */
     size_t nreply;
+    uint8_t *request;            /* RPC, when wanted: what was sent; owned */
+    size_t nrequest;
     struct call_result r;
 };
 struct call *call_new(struct wire *w, struct list *pending, const char *what, uint64_t id);
