@@ -1,14 +1,15 @@
 # The commands of the README. Everything real is Meson's; this installs what is missing and calls it.
 #   make serve DIR=path            build, and serve DIR over NFS (12049) and SMB (12445)
 #   make check [SANITIZE=...]      build and test; SANITIZE=address,undefined or thread
-# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle; torture; fuzz TIME=60; bench, bench-peers.
+# Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle; torture; fuzz TIME=60; bench, bench-peers,
+# bench-latency.
 
 SANITIZE ?= none
 BUILD    ?= build$(if $(filter-out none,$(SANITIZE)),-$(subst $(comma),-,$(SANITIZE)))
 comma    := ,
 TIME     ?= 60
 
-.PHONY: all build serve check deps torture fuzz bench bench-peers clean lint docs \
+.PHONY: all build serve check deps torture fuzz bench bench-peers bench-latency clean lint docs \
         check-smbtorture check-kernel check-tree check-crash check-idle
 
 all: build
@@ -44,6 +45,9 @@ fuzz:
 
 bench: build
 	@scripts/bench $(BUILD)
+
+bench-latency: build
+	@scripts/bench-latency $(BUILD)
 
 bench-peers:
 	@scripts/deps peers
