@@ -3,8 +3,8 @@
  *   - a lock is given back over one protocol, and granted over the other;
  *   - other files, while thousands of requests are parked on leases that nobody acknowledges;
  *   - one more lock on a file that has a hundred thousand.
- * All of it through the wire, as clients see it, with concord-torture's clients on hosts of their own. Prints figures and,
- * for each one that has a limit, whether it holds.
+ * All of it through the wire, as clients see it, with concord-torture's clients on hosts of their own. Prints figures
+ * and, for each one that has a limit, whether it holds.
  *
  *     latency NFS:PORT SMB:PORT SHARE USER SERVERPID [PART...]     a part: ack, handover, parked, locks; none: all.
  * The password is in CONCORD_BENCH_PASSWORD. */
@@ -15,9 +15,10 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { TIMES = 1000, LINES = 40, LOCKS = 100000, LOCKERS = 1000, BATCH = 100, PARKED = 10000, ROUNDS = 9, CALLS = 1000 };
-enum { BYTES = 4096, DEPTH = 25 /* of pairs under way; CALLS is a multiple */ };
-static const double handover_limit = 1000 /* us */, tail_limit = 100000, lock_limit = 20 /* us of CPU */, slower_limit = 1.15;
+enum { TIMES = 1000, BATCH = 100, PARKED = 10000, LINES = 40, LOCKS = 100000, LOCKERS = 1000, BYTES = 4096 };
+enum { ROUNDS = 9, CALLS = 1000, DEPTH = 25 /* of pairs under way; CALLS is a multiple */ };
+static const double handover_limit = 1000, tail_limit = 100000, lock_limit = 20; /* us; the last: of CPU */
+static const double slower_limit = 1.15;
 
 static struct wire wire;
 static struct target target;
@@ -102,8 +103,8 @@ static struct smb_file open_file(struct smb *s, const char *name, uint32_t lease
 {
     char path[64];
     struct call_result r;
-    struct smb_how how = {.name = path, .access = ACCESS_ALL, .share = SHARE_ALL, .disposition = FILE_OPEN, .lease = lease,
-                          .oplock = lease ? OPLOCK_LEASE : OPLOCK_NONE, .key = key, .v2 = true};
+    struct smb_how how = {.name = path, .access = ACCESS_ALL, .share = SHARE_ALL, .disposition = FILE_OPEN,
+                          .oplock = lease ? OPLOCK_LEASE : OPLOCK_NONE, .lease = lease, .key = key, .v2 = true};
     snprintf(path, sizeof path, "bench\\%s", name);
     must(call_result(smb_create(s, &how), &r), "CREATE over SMB");
     if (lease && r.lease != lease)
@@ -130,7 +131,10 @@ static bool is_broken(void *arg)
 }
 
 static struct call *send_read(const struct nfs_fh *fh, unsigned i) { return nfs_read(&nfs, fh, 0, BYTES); }
-static struct call *send_write(const struct nfs_fh *fh, unsigned i) { return nfs_write(&nfs, fh, 0, payload, BYTES, UNSTABLE); }
+static struct call *send_write(const struct nfs_fh *fh, unsigned i)
+{
+    return nfs_write(&nfs, fh, 0, payload, BYTES, UNSTABLE);
+}
 static struct call *send_lock(const struct nfs_fh *fh, unsigned i)
 {
     const struct nlm_lock l = {.fh = *fh, .svid = i, .exclusive = true, .nonmonitored = true, .len = 1};
@@ -166,7 +170,8 @@ static void ack_to_answer(const char *what, struct call *(*send)(const struct nf
 
 static struct nlm_lock nlm_range(const struct nfs_fh *fh, unsigned i)
 {
-    return (struct nlm_lock){.fh = *fh, .svid = 1000 + i, .exclusive = true, .block = true, .offset = 16ull * i, .len = 8};
+    return (struct nlm_lock){
+        .fh = *fh, .svid = 1000 + i, .exclusive = true, .block = true, .offset = 16ull * i, .len = 8};
 }
 
 struct granted {
@@ -299,8 +304,8 @@ static void measure_others(int when)
 static void report_others(void)
 {
     for (const struct other *o = others; o < others + ARRAY_LEN(others); o++) {
-        printf("%-28s before %6.1f us, beside %6.1f us, after %6.1f us; server CPU %5.1f, %5.1f, %5.1f us", o->name, o->us[BEFORE],
-               o->us[BESIDE], o->us[AFTER], o->cpu[BEFORE], o->cpu[BESIDE], o->cpu[AFTER]);
+        printf("%-28s before %6.1f us, beside %6.1f us, after %6.1f us; server CPU %5.1f, %5.1f, %5.1f us", o->name,
+               o->us[BEFORE], o->us[BESIDE], o->us[AFTER], o->cpu[BEFORE], o->cpu[BESIDE], o->cpu[AFTER]);
         verdict(o->us[BESIDE] < MAX(o->us[BEFORE], o->us[AFTER]) * slower_limit + 1, "no slower: within 15 % and 1 us");
     }
 }
@@ -558,7 +563,7 @@ static bool chosen(const char *name, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 6 || !getenv("CONCORD_BENCH_PASSWORD"))
-        return fputs("usage: CONCORD_BENCH_PASSWORD=... latency NFS:PORT SMB:PORT SHARE USER SERVERPID [PART...]\n", stderr), 2;
+        return fputs("usage: latency NFS:PORT SMB:PORT SHARE USER SERVERPID [PART...]\n", stderr), 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     begin(argv);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
