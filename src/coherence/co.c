@@ -32,6 +32,7 @@ static int shard_init(struct shard *sh, uint64_t seed)
     sh->rowners_pool.size = sizeof(struct rowner);
     sh->pendings.size = sizeof(struct pending);
     sh->reservations.size = sizeof(struct reservation);
+    sh->mets.size = met_size;
     sh->rand = seed | 1;
     return hash_init(&sh->rowners, 16);
 }
@@ -72,6 +73,7 @@ static void file_free(struct file *f)
             struct op *op = p->op;
             for (unsigned i = 0; i < op->n; i++)
                 list_remove(&op->part[i].link);
+            met_free(op->met);
             free(op);
         }
     FREE_ALL(&f->shares, struct share);
@@ -88,8 +90,8 @@ static void shard_done(struct shard *sh)
             ranges_drop_all(sh, f);
     hash_done(&sh->rowners);
     free(sh->timers.heap);
-    struct pool *pools[] = {&sh->files,  &sh->ops,          &sh->shares,   &sh->leases,
-                            &sh->ranges, &sh->rowners_pool, &sh->pendings, &sh->reservations};
+    struct pool *pools[] = {&sh->files,        &sh->ops,      &sh->shares,       &sh->leases, &sh->ranges,
+                            &sh->rowners_pool, &sh->pendings, &sh->reservations, &sh->mets};
     for (size_t i = 0; i < ARRAY_LEN(pools); i++)
         pool_done(pools[i]);
     pthread_mutex_destroy(&sh->mu);

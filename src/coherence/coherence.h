@@ -140,7 +140,9 @@ enum co_event_kind {
     CO_EV_BREAK,  /* tell party: its lease goes from `from` to `to`; ack says whether it must answer */
     CO_EV_VOID,   /* a disconnected or revoked open (party.open) must be closed by the caller */
     CO_EV_DROP,   /* policy on_break_timeout = disconnect: drop the connection of party */
-    CO_EV_CONFLICT, /* for the log and the counter: party (holder) met by `by`; outcome as text */
+    CO_EV_ACK,      /* for the histogram: party has answered a break, after `waited` */
+    CO_EV_CONFLICT, /* for the log and the counter, when it is over: party (holder) met by `by`; outcome as text. One for
+                     * each operation, client that it met, and kind of hold */
 };
 struct co_event {
     enum co_event_kind kind;
@@ -150,9 +152,12 @@ struct co_event {
     uint8_t from, to;
     uint16_t epoch;
     bool ack;
-    const char *what;    /* CO_EV_CONFLICT, static: "lease", "range", "share", "delete", "waiter" */
-    const char *outcome; /* "granted", "revoked", "denied" */
-    uint64_t waited; /* ns */
+    /* CO_EV_CONFLICT */
+    enum co_op op;       /* what `by` was about to do */
+    const char *what;    /* static: "lease", "range", "share", "delete", "waiter" */
+    const char *outcome; /* static: "granted", "revoked", "denied", "deferred" (told to come back), "cancelled" */
+    uint64_t waited;     /* ns, from the first ST_AGAIN; 0: it did not wait */
+    uint64_t handover;   /* ns, of a lock that was waited for: from being free to being taken; 0: nothing of the kind */
 };
 /* Zero-initialise; co_out_done() frees. A lost event is not possible: growth failure revokes instead. */
 struct co_out {
@@ -222,8 +227,9 @@ uint8_t co_lease(struct co *co, const struct co_key *key, const struct co_party 
 /* Acknowledgement: ST_OK, or ST_BAD_ACK (bits not allowed), ST_NO_BREAK (not breaking), ST_NOENT (no such lease). */
 enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                uint8_t keep, uint64_t now, struct co_out *out);
-/* Delete-pending of a link of the file; set only between enter(CO_DISPOSITION) and leave. */
-void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool on, uint64_t now, struct co_out *out);
+/* Delete-pending of a link of the file, by party; set only between enter(CO_DISPOSITION) and leave. */
+void co_set_delete(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, bool on,
+                   uint64_t now, struct co_out *out);
 bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link);
 /* A rename gave the opens of link `from` the name `to`. */
 void co_relink(struct co *co, const struct co_key *key, uint64_t from, uint64_t to);
@@ -249,5 +255,6 @@ bool co_revoke(struct co *co, const struct co_hold *h, uint64_t now, struct co_o
 
 struct co_stats {
     uint64_t files, ranges, shares, leases, waiters, entered;
+    uint64_t waiting[CO_OP_MAX]; /* the waiters, by what they want to do (first) */
 };
 void co_stats(struct co *co, struct co_stats *ret);

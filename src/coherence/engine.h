@@ -102,7 +102,8 @@ struct lease {
 
 struct pending {            /* a link that is to be deleted with its last open */
     struct list link;
-    uint64_t name;
+    struct co_party by;     /* who has said so */
+    uint64_t name, since;
 };
 
 struct reservation {        /* bits kept from everybody until whoever was told to come back has come */
@@ -148,7 +149,10 @@ struct op {
     _Atomic bool revoked;          /* a lease that it waited for was revoked at the deadline */
     _Atomic bool voided;           /* its client is gone */
     uint64_t lease_since, range_since; /* when these waits began, 0 = never */
-    struct co_hold met;            /* what it met first */
+    struct met *met;               /* whom it met (met.c) */
+    uint64_t woken;                /* when it was last found that it can go, 0 = not since it last waited */
+    uint64_t handover;             /* a lock that waited: how long it was free for it (coherence.h) */
+    bool deferred;                 /* whoever asked was told to come back */
     uint64_t visited;              /* deadlock.c */
     uint64_t seq;                  /* of its home */
     struct op *next;
@@ -165,7 +169,7 @@ struct bucket {
 struct shard {
     pthread_mutex_t mu;
     struct timers timers;
-    struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations;
+    struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations, mets;
     struct hash rowners;
     uint64_t rand, seq;            /* seq: numbers holds and operations */
     struct co_stats stats;

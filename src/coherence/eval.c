@@ -106,10 +106,13 @@ static enum st eval_shares(struct eval *e, struct part *p)
         if (!share_conflicts(e, p, s, access, deny))
             continue;
         enum st one = eval_one_share(e, p, s);
-        if (one == ST_AGAIN)
+        if (one == ST_AGAIN) {
+            if (!looking(e))
+                met_add(e->op, p, &e->blocker);
             st = one; /* the others are asked in parallel */
-        else if (one)
+        } else if (one) {
             return one;
+        }
     }
     return st;
 }
@@ -120,10 +123,9 @@ enum st eval_modes(struct eval *e, struct part *p)
     if (st || p->ask.flags & CO_FORCE)
         return p->ask.flags & CO_FORCE ? ST_OK : st;
     const struct rule *r = rule_of(&e->co->policy, &e->op->party, &p->ask);
-    if (r->pending_denies && !list_empty(&p->file->pendings) && file_is_pending(p->file, p->ask.link)) {
-        struct co_hold del = {.kind = CO_KIND_DELETE, .key = p->file->key};
-        return refuse(e, ST_DELETE_PENDING, del);
-    }
+    const struct pending *d = r->pending_denies ? pending_of(p->file, p->ask.link) : NULL;
+    if (d)
+        return refuse(e, ST_DELETE_PENDING, hold_of_pending(p->file, d));
     return list_empty(&p->file->shares) ? ST_OK : eval_shares(e, p);
 }
 
@@ -162,7 +164,7 @@ static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, st
     }
     bool alive = lease_break(e->co, l, keep, &e->op->party, e->now, e->out);
     if (idle && (!alive || !lease_blocks(e, p, r, l)))
-        out_conflict(e->out, &p->ask.key, &was, &e->op->party, "granted", 0);
+        out_conflict(e->out, &was, &e->op->party, p->ask.op, "granted", 0, 0);
     return alive;
 }
 
@@ -181,8 +183,11 @@ static enum st leases_against(struct eval *e, struct part *p, const struct rule 
             e->begun |= !l->breaking || (l->floor & ~keep);
         else if (!lease_begin(e, p, r, l))
             continue;
-        if (lease_blocks(e, p, r, l))
-            st = wait_for(e, WHY_LEASE, hold_of_lease(l));
+        if (!lease_blocks(e, p, r, l))
+            continue;
+        st = wait_for(e, WHY_LEASE, hold_of_lease(l));
+        if (!looking(e))
+            met_add(e->op, p, &e->blocker);
     }
     return st;
 }
@@ -337,7 +342,7 @@ static enum st eval_lock(struct eval *e, struct part *p)
 {
     bool test = p->ask.op == CO_TEST, wait = p->ask.flags & CO_WAIT;
     if (!test && e->co->policy.nlm_break_deny && e->op->party.flavour == CO_POSIX && atomic_load(&e->op->revoked))
-        return refuse(e, ST_LOCK_DENIED, e->op->met);
+        return refuse(e, ST_LOCK_DENIED, met_first(e->op));
     struct range *hit = eval_lock_conflict(p->file, &e->op->party, &p->ask, NULL, NULL);
     if (hit && (test || !wait))
         return refuse(e, ST_LOCK_DENIED, hold_of_range(p->file, hit));

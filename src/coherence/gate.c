@@ -75,6 +75,7 @@ static void gate_note(struct gate *g, unsigned i)
     g->whys |= g->e.why;
     part_waits_for(p, g->e.why, g->e.why_op);
     p->behind = g->e.blocker.id;
+    met_add(g->op, p, &g->e.blocker);
     g->e.why_op = NULL;
 }
 
@@ -121,8 +122,7 @@ static enum st gate_wait(struct gate *g)
     }
     if (!g->t->queued_at)
         g->t->queued_at = g->e.now;
-    if (op->met.kind == CO_KIND_NONE)
-        op->met = g->t->blocker;
+    op->woken = 0;
     g->t->deadline = gate_deadline(g);
     if (list_empty(&op->part[0].link))
         op_enqueue(g->e.co, op);
@@ -218,9 +218,9 @@ static enum st gate_go(struct gate *g)
     struct op *op = g->op;
     if (!gate_reserve_memory(g))
         return ST_NOMEM;
-    if (g->t->queued_at)
-        out_conflict(g->e.out, &op->part[0].ask.key, &op->met, &op->party,
-                     atomic_load(&op->revoked) ? "revoked" : "granted", g->e.now - g->t->queued_at);
+    if (op->part[0].ask.op == CO_LOCK && op->range_since && op->woken)
+        op->handover = MAX(g->e.now - op->woken, 1ull);
+    met_tell(op, NULL, atomic_load(&op->revoked) ? "revoked" : "granted", g->e.now, g->e.out);
     for (unsigned i = 0; i < op->n; i++)
         part_take(g, &op->part[i]);
     if (!list_empty(&op->part[0].link))
@@ -285,8 +285,7 @@ static enum st gate_run(struct gate *g)
         return st;
     if (g->e.blocker.kind != CO_KIND_NONE)
         g->t->blocker = g->e.blocker;
-    out_conflict(g->e.out, &op->part[0].ask.key, &g->t->blocker, &op->party, "denied",
-                 g->t->queued_at ? g->e.now - g->t->queued_at : 0);
+    met_tell(op, &g->t->blocker, st == ST_CANCELLED ? "cancelled" : "denied", g->e.now, g->e.out);
     op_forget(co, op, g->e.now);
     return st;
 }
@@ -329,11 +328,11 @@ static bool asks_valid(const struct co_ask *asks, size_t n)
 static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t, const struct co_party *party,
                              const struct co_ask *asks, size_t n, uint64_t now)
 {
-    struct co_hold met = {0};
+    struct met *met = NULL;
     uint64_t lease_since = 0;
     bool revoked = false, voided = false, told = false;
     if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
-        met = old->met;
+        met = TAKE_PTR(old->met);
         lease_since = old->lease_since;
         revoked = atomic_load(&old->revoked);
         voided = atomic_load(&old->voided);
@@ -347,6 +346,8 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
         op->told = told;
         atomic_store(&op->revoked, revoked);
         atomic_store(&op->voided, voided);
+    } else {
+        met_free(met);
     }
     t->eng = op;
     return op;
@@ -419,6 +420,7 @@ void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *
         return;
     uint64_t mask = op_shards(op);
     shards_lock(co, mask);
+    met_tell(op, NULL, op->deferred ? "deferred" : "cancelled", now, out);
     op_forget(co, op, now);
     shards_unlock(co, mask);
 }
@@ -430,6 +432,7 @@ void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold)
         return;
     uint64_t mask = op_shards(op);
     shards_lock(co, mask);
+    op->deferred = true;
     for (unsigned i = 0; i < op->n; i++) {
         const struct part *p = &op->part[i];
         struct shard *sh = shard_of(co, p->file);

@@ -52,6 +52,7 @@ void op_free(struct co *co, struct op *op, uint64_t now)
 {
     struct shard *sh = op->home;
     timers_release(&sh->timers, &op->timer);
+    met_done(op);
     for (unsigned i = 0; i < op->n; i++)
         part_waits_for(&op->part[i], 0, NULL);
     for (unsigned i = 0; i < op->n; i++) {
@@ -85,6 +86,7 @@ void op_enqueue(struct co *co, struct op *op)
     for (unsigned i = 0; i < op->n; i++)
         list_append(&op->part[i].file->queue, &op->part[i].link);
     op->home->stats.waiters++;
+    op->home->stats.waiting[op->part[0].ask.op]++;
     if (!op_wants(op))
         return;
     pthread_mutex_lock(&co->mu);
@@ -97,6 +99,7 @@ void op_dequeue(struct co *co, struct op *op, uint64_t now)
 {
     struct shard *sh = op->home;
     sh->stats.waiters--;
+    sh->stats.waiting[op->part[0].ask.op]--;
     timer_clear(&sh->timers, &op->timer);
     if (op->is_wanting) {
         pthread_mutex_lock(&co->mu);
@@ -159,8 +162,10 @@ void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *go
             continue;
         if (!(atomic_load(&op->blocked) & bit) || part_blocked(co, p, now))
             continue;
-        if (atomic_fetch_and(&op->blocked, ~bit) == bit)
-            op->ticket->wake(op->ticket);
+        if (atomic_fetch_and(&op->blocked, ~bit) != bit)
+            continue;
+        op->woken = now;
+        op->ticket->wake(op->ticket);
     }
 }
 

@@ -66,13 +66,13 @@ bool share_void(struct co *co, struct file *f, struct share *s, uint64_t now, st
     return true;
 }
 
-bool file_is_pending(const struct file *f, uint64_t name)
+struct pending *pending_of(const struct file *f, uint64_t name)
 {
     struct pending *d;
     list_each(d, &f->pendings, link)
         if (!name || !d->name || d->name == name)
-            return true;
-    return false;
+            return d;
+    return NULL;
 }
 
 struct pending *pending_find(const struct file *f, uint64_t name)
@@ -90,7 +90,8 @@ void pending_clear(struct shard *sh, struct pending *d)
     pool_put(&sh->pendings, d);
 }
 
-void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool on, uint64_t now, struct co_out *out)
+void co_set_delete(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, bool on,
+                   uint64_t now, struct co_out *out)
 {
     struct shard *sh;
     struct file *f = file_lock(co, key, &sh);
@@ -98,7 +99,9 @@ void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool 
         f = file_get(co, sh, key, file_hash(co, key));
     struct pending *d = f ? pending_find(f, link) : NULL;
     if (on && f && !d && (d = pool_get(&sh->pendings))) {
+        d->by = *party;
         d->name = link;
+        d->since = now;
         list_append(&f->pendings, &d->link);
     } else if (!on && d) {
         pending_clear(sh, d);
@@ -112,7 +115,7 @@ bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link)
 {
     struct shard *sh;
     const struct file *f = file_lock(co, key, &sh);
-    bool pending = f && file_is_pending(f, link);
+    bool pending = f && pending_of(f, link);
     pthread_mutex_unlock(&sh->mu);
     return pending;
 }

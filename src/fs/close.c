@@ -31,7 +31,7 @@ static void set_disposition(struct fs *fs, struct fs_open *o, const struct co_ke
         return;
     if (!o->stream)
         memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
-    co_set_delete(fs->co, key, link, true, clock_now(), &out);
+    co_set_delete(fs->co, key, &o->party, link, true, clock_now(), &out);
     fs_deliver(fs, &out);
     fs_force_end(fs, &t);
 }

@@ -40,7 +40,7 @@ enum st fs_set_delete(struct fs_req *q, struct fs_open *o, bool on, bool posix)
     if (!o->stream)
         ask.link = fs_open_link(o);
     memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
-    co_set_delete(fs->co, &ask.key, ask.link, on, clock_now(), &out);
+    co_set_delete(fs->co, &ask.key, &o->party, ask.link, on, clock_now(), &out);
     pthread_mutex_lock(&o->priv->lock);
     o->priv->posix_delete = on && posix;
     if (!on)

@@ -61,10 +61,7 @@ static inline struct co_out fs_out(void) /* zeroing the events inside would cost
 enum st fs_gate_start(struct fs *fs); /* the engine and its timer */
 void fs_gate_stop(struct fs *fs);
 void fs_tick(struct fs *fs); /* acts on the engine's deadlines that have passed; by the timer, and by tests */
-/* Counting (metrics.c). fs_break_acked: the holder has answered a break. */
-void fs_count_conflict(struct fs *fs, const struct co_event *ev);
-void fs_count_break(struct fs *fs, const struct co_event *ev);
-void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party);
+void fs_count(struct fs *fs, const struct co_event *ev); /* conflicts and acknowledgements (metrics.c) */
 /* told.c: told_wait() gives up the caller's reference; true: the request's ticket will be woken. */
 struct fs_told *told_new(void);
 bool told_wait(struct fs_req *q, struct fs_told *t);
@@ -192,7 +189,6 @@ enum st fs_stream_resize(struct fs_req *q, struct fs_open *o, uint64_t size);
 /* Sets mode bits from NFS or SMB: voids a stored descriptor that no longer fits. (sd.c) */
 void fs_sd_mode_changed(struct st_node *n);
 
-#define FS_BREAK_TIMES 1024
 struct fs {
     struct fs_config cfg;
     struct co *co;
@@ -213,9 +209,6 @@ struct fs {
     _Atomic uint64_t gates;     /* operations that went through the gate */
     _Atomic uint64_t acting;    /* and have not left it yet */
     struct fs_metrics metrics;
-    struct fs_break_time {      /* when breaks were sent, by a hash of lease and file; a collision loses a sample */
-        _Atomic uint64_t who, at;
-    } breaks[FS_BREAK_TIMES];
     pthread_mutex_t opens_lock; /* the table below */
     struct hash opens;          /* fs_open_priv by node */
     _Atomic uint64_t next_open;

@@ -23,9 +23,14 @@ static void test_fifo(void **state)
     assert_int_equal(t[2].wakes + t[3].wakes, 0);
     assert_int_equal(kit_enter(k, &t[2], p[2], sh), ST_AGAIN); /* asking out of turn does not help */
     assert_int_equal(kit_try(k, kit_posix(5, 5), sh), ST_AGAIN);
+    k->now += 5;
     assert_int_equal(kit_do(k, &t[1], p[1], ex), ST_OK);
-    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->what, "range");
-    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->outcome, "granted");
+    const struct co_event *met = kit_event(k, CO_EV_CONFLICT, 0);
+    assert_string_equal(met->what, "range");
+    assert_string_equal(met->outcome, "granted");
+    assert_int_equal(met->op, CO_LOCK);
+    assert_int_equal(met->handover, 5);
+    assert_null(kit_event(k, CO_EV_CONFLICT, 1));
     assert_int_equal(t[2].wakes + t[3].wakes, 0);
     kit_unlock(k, 1, p[1], 0, 9);
     assert_int_equal(t[2].wakes, 1); /* all the sharers up to the next exclusive */
@@ -45,7 +50,9 @@ static void test_cancel(void **state)
     kit_try(k, h, kit_lock(1, 0, 0, 9));
     assert_int_equal(kit_enter(k, &a, kit_posix(2, 2), kit_lock(1, EX | WAIT, 0, 9)), ST_AGAIN);
     assert_int_equal(kit_enter(k, &b, kit_posix(3, 3), kit_lock(1, WAIT, 0, 9)), ST_AGAIN); /* behind it only */
+    kit_clear(k);
     co_cancel(k->co, &a.t, k->now, &k->out);
+    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->outcome, "cancelled");
     assert_int_equal(a.wakes, 0);
     assert_int_equal(b.wakes, 1);
     co_cancel(k->co, &a.t, k->now, &k->out); /* harmless */
@@ -243,7 +250,7 @@ static void test_delete_pending(void **state)
     open.link = 10;
     kit_try(k, a, open);
     kit_try(k, b, open);
-    co_set_delete(k->co, &key, 10, true, k->now, &k->out);
+    co_set_delete(k->co, &key, &a, 10, true, k->now, &k->out);
     assert_true(co_delete_pending(k->co, &key, 10));
     assert_false(co_delete_pending(k->co, &key, 11));
     assert_int_equal(kit_try(k, c, open), ST_DELETE_PENDING);
