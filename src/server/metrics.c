@@ -22,15 +22,17 @@ static void write_gauges(struct server *s, FILE *f)
     fputs("# HELP concord_holds What clients hold, by kind.\n# TYPE concord_holds gauge\n", f);
     for (size_t i = 0; i < ARRAY_LEN(holds); i++)
         fprintf(f, "concord_holds{kind=\"%s\"} %llu\n", holds[i].kind, (unsigned long long)holds[i].value);
-    fputs("# HELP concord_waiters Requests that wait for a holder, by what they want to do.\n# TYPE concord_waiters gauge\n", f);
+    fputs("# HELP concord_waiters Requests that wait for a holder, by what they want to do.\n"
+          "# TYPE concord_waiters gauge\n", f);
     for (unsigned op = 0; op < CO_OP_MAX; op++)
-        fprintf(f, "concord_waiters{kind=\"%s\"} %llu\n", fs_op_name((enum co_op)op), (unsigned long long)co.waiting[op]);
+        fprintf(f, "concord_waiters{kind=\"%s\"} %llu\n", fs_op_name((enum co_op)op),
+                (unsigned long long)co.waiting[op]);
 }
 
 static void write_conflict(const char *head, unsigned kind, unsigned outcome, uint64_t n, FILE *f)
 {
-    fprintf(f, "%skind=\"%s\",outcome=\"%s\"} %llu\n", head, fs_conflict_kind_name(kind), fs_conflict_outcome_name(outcome),
-            (unsigned long long)n);
+    fprintf(f, "%skind=\"%s\",outcome=\"%s\"} %llu\n", head, fs_conflict_kind_name(kind),
+            fs_conflict_outcome_name(outcome), (unsigned long long)n);
 }
 
 /* Those within one protocol are everyday life, those between two what the product is for: a name for each. */
@@ -38,14 +40,15 @@ static void write_conflicts(const struct fs_metrics *m, bool across, FILE *f)
 {
     char head[128];
     for (unsigned i = 0; i < sizeof m->conflicts / sizeof m->conflicts[0][0][0][0]; i++) {
-        unsigned outcome = i % FS_OUTCOMES, kind = i / FS_OUTCOMES % FS_CONFLICT_KINDS, pair = i / FS_OUTCOMES / FS_CONFLICT_KINDS;
+        unsigned outcome = i % FS_OUTCOMES, kind = i / FS_OUTCOMES % FS_CONFLICT_KINDS;
+        unsigned pair = i / FS_OUTCOMES / FS_CONFLICT_KINDS;
         unsigned to = pair % CO_LABEL_MAX, from = pair / CO_LABEL_MAX;
         uint64_t n = atomic_load_explicit(&m->conflicts[from][to][kind][outcome], memory_order_relaxed);
         if (!n || (from != to) != across)
             continue;
         if (across)
-            snprintf(head, sizeof head, "concord_cross_protocol_conflicts_total{from=\"%s\",to=\"%s\",", fs_label_name(from),
-                     fs_label_name(to));
+            snprintf(head, sizeof head, "concord_cross_protocol_conflicts_total{from=\"%s\",to=\"%s\",",
+                     fs_label_name(from), fs_label_name(to));
         else
             snprintf(head, sizeof head, "concord_conflicts_total{protocol=\"%s\",", fs_label_name(from));
         write_conflict(head, kind, outcome, n, f);

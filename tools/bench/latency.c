@@ -6,12 +6,11 @@
  * All of it through the wire, as clients see it, with concord-torture's clients on hosts of their own. Prints figures
  * and, for each one that has a limit, whether it holds.
  *
- *     latency NFS:PORT SMB:PORT SHARE USER SERVERPID [PART...]     a part: ack, handover, parked, locks; none: all.
+ *     latency NFS:PORT SMB:PORT /SHARE USER SERVERPID [PART...]     a part: ack, handover, parked, locks; none: all.
  * The password is in CONCORD_BENCH_PASSWORD. */
 #include "bench.h"
 #include "tools/torture/nlm.h"
 #include "tools/torture/smb.h"
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -494,20 +493,7 @@ static void smb_many(void)
 static void begin(char **argv)
 {
     struct call_result r;
-    opened(target_address(argv[1], &target.nfs), argv[1]);
-    opened(target_address(argv[2], &target.smb), argv[2]);
-    target.mount = target.nlm = target.nsm = target.nfs;
-    static char export[256];
-    snprintf(export, sizeof export, "/%s", argv[3]);
-    target.export_path = export;
-    target.share = argv[3];
-    target.user = argv[4];
-    target.password = getenv("CONCORD_BENCH_PASSWORD");
-    target.domain = "";
-    target.dialect = 0x311;
-    target.uid = getuid();
-    target.gid = getgid();
-    target.sources.s_addr = htonl(0x7f00000a);
+    opened(target_local(&target, argv[1], argv[2], argv[3], argv[4], getenv("CONCORD_BENCH_PASSWORD"), 10), "addresses");
     server = (pid_t)atoi(argv[5]);
     wire_init(&wire);
     host_init(&holder_host, &wire, &target);
@@ -563,7 +549,7 @@ static bool chosen(const char *name, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 6 || !getenv("CONCORD_BENCH_PASSWORD"))
-        return fputs("usage: latency NFS:PORT SMB:PORT SHARE USER SERVERPID [PART...]\n", stderr), 2;
+        return fputs("usage: latency NFS:PORT SMB:PORT /SHARE USER SERVERPID [PART...]\n", stderr), 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     begin(argv);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
