@@ -5,7 +5,8 @@
  *
  * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued` bytes
  * wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to be sent,
- * is closed; one without a message for `idle_timeout` is closed (0 = never). */
+ * is closed, and so is one that makes less than CONN_PACE bytes a second for so long: a byte now and then must not keep
+ * a message, and the memory behind it, for ever. One without a message for `idle_timeout` is closed (0 = never). */
 #pragma once
 #include "base/blk.h"
 #include "base/log.h"
@@ -25,11 +26,12 @@ struct msg {
 void msg_detach(struct msg *m);
 void msg_done(struct msg *m);
 
+#define CONN_PACE 1024u /* bytes a second; no network that anybody works with is slower */
 struct conn_limits {
     uint32_t max_message;   /* largest message, at most BLK_MAX; larger: closed */
     uint32_t max_inflight;  /* requests; 0 = no limit */
     uint32_t max_queued;    /* bytes; 0 = no limit */
-    uint64_t stall_timeout; /* ns; 0 = never */
+    uint64_t stall_timeout; /* ns without a byte, or with fewer than CONN_PACE a second; 0 = never */
     uint64_t idle_timeout;  /* ns; 0 = never */
 };
 

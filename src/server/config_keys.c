@@ -31,7 +31,8 @@ static const char *const reparse_follow[] = {"reparse", "follow", NULL};
     {section, "max_queued", CFG_SIZE32, AT(m.max_queued), 65536, 1u << 30, NULL, "16M",                                \
      "Reply bytes queued for one connection before reading from it pauses."},                                          \
     {section, "stall_timeout", CFG_DURATION, AT(m.stall_timeout), SEC, 86400 * SEC, NULL, "60s",                       \
-     "A peer that makes no progress within a message, or takes no reply bytes, for so long is disconnected."},         \
+     "A peer that for so long sends no byte of a message that it has begun, or takes none of its replies, or less "    \
+     "than 1 KiB a second, is disconnected."},                                                                         \
     {section, "idle_timeout", CFG_DURATION, AT(m.idle_timeout), 0, 86400 * 365 * SEC, NULL, "0",                       \
      "A connection without a request for so long is closed; 0: never."}
 
