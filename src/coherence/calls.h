@@ -98,6 +98,7 @@ void op_free(struct co *co, struct op *op, uint64_t now);
 void op_enqueue(struct co *co, struct op *op);
 void op_dequeue(struct co *co, struct op *op, uint64_t now); /* and lets pass who waited for it */
 uint64_t op_shards(const struct op *op);
+bool op_wants(const struct op *op); /* it would queue behind other locks */
 /* Looks again at those who wait for one of `what`, or for `gone`, in order, and wakes who can go. */
 void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *gone, uint64_t now);
 void part_waits_for(struct part *p, uint8_t why, struct op *why_op); /* 0: for nothing */

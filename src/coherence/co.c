@@ -21,9 +21,10 @@ void co_policy_default(struct co_policy *p)
     };
 }
 
-static int shard_init(struct shard *sh, uint64_t seed)
+static int shard_init(struct co *co, struct shard *sh, uint64_t seed)
 {
     pthread_mutex_init(&sh->mu, NULL);
+    sh->co = co;
     sh->files.size = sizeof(struct file);
     sh->ops.size = sizeof(struct op) + CO_ASKS_MAX * sizeof(struct part);
     sh->shares.size = sizeof(struct share);
@@ -49,7 +50,7 @@ enum st co_create(const struct co_policy *p, struct co **ret)
     pthread_mutex_init(&co->mu, NULL);
     int err = hash_init(&co->wanting, 64);
     for (size_t i = 0; i < CO_SHARDS; i++)
-        err |= shard_init(&co->shards[i], hash_u64(co->seed + i));
+        err |= shard_init(co, &co->shards[i], hash_u64(co->seed + i));
     if (err) {
         co_free(co);
         return ST_NOMEM;

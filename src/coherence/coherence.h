@@ -9,7 +9,7 @@
  *   ST_AGAIN   wait: the breaks that it needs have begun (beginning is idempotent), its ticket is queued on the files,
  *              nothing else has changed. ticket->wake() comes when it is worth asking again with the same ticket.
  *   a denial   ST_SHARE_CONFLICT, ST_LOCK_CONFLICT, ST_LOCK_DENIED, ST_DELETE_PENDING, ST_DEADLOCK, ST_GRACE,
- *              ST_NOGRACE: final; the blocking hold is in ticket->blocker. The ticket is not queued.
+ *              ST_NOGRACE, ST_TOOMANY (the account has its share of locks, or of waiters): final; the blocking hold is in ticket->blocker. The ticket is not queued.
  *
  * Events. What others must be told (break this lease, this open is void) is appended to the caller's `struct co_out` as
  * plain data, without pointers into the engine, and delivered by the caller after the call. The one thing that is
@@ -44,6 +44,7 @@ struct co_party {
     enum co_label label;
     enum co_flavour flavour;
     uint64_t client;          /* an SMB ClientGuid, an NLM host, ... as its front end numbers it; 0 = anonymous */
+    uint64_t account;         /* whose budget its locks count in (base/budget.h): an address; 0: unlimited */
     uint64_t open;            /* the SMB open, NLM svid or share owner, NFSv4 state owner */
     uint8_t lease[16];        /* key of the lease the open stands under; all zero = none */
     uint8_t parent_lease[16]; /* key whose directory lease the change need not break; all zero = none */
@@ -182,6 +183,7 @@ struct co_policy {
     bool attr_lazy;              /* attr_freshness = lazy | windows */
     bool posix_binds_windows;    /* nlm_enforce_on_smb */
     bool leases;                 /* leases and oplocks are granted at all */
+    uint32_t max_locks, max_waits; /* of one account: byte ranges and POSIX shares; locks that wait. 0: no limit */
     enum co_on_timeout on_break_timeout;
 };
 void co_policy_default(struct co_policy *p);
@@ -208,7 +210,8 @@ void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *
 void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold);
 
 /* Holds. */
-/* Releases party's range: POSIX any sub-range (never fails), Windows the exact one (ST_NOLOCK). */
+/* Releases party's range: POSIX any sub-range (ST_NOMEM, ST_TOOMANY: what is left would be one range more, and there
+ * can be none), Windows the exact one (ST_NOLOCK). */
 enum st co_unlock(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t first, uint64_t last,
                   uint32_t flags, uint64_t now, struct co_out *out);
 /* Releases the share of party.open. */

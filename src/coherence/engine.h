@@ -5,6 +5,7 @@
  * atomic, the rest is touched with all its shards held. Only queue.c calls ticket->wake, only out.c writes events,
  * only rules.c decides what conflicts. */
 #pragma once
+#include "base/budget.h"
 #include "base/hash.h"
 #include "coherence/coherence.h"
 #include <pthread.h>
@@ -168,6 +169,7 @@ struct bucket {
 
 struct shard {
     pthread_mutex_t mu;
+    struct co *co;
     struct timers timers;
     struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations, mets;
     struct hash rowners;
@@ -191,6 +193,7 @@ struct co {
     } penalty[CO_PENALTIES];
     unsigned penalties;
     uint64_t visit;
+    struct budget locks, waits; /* of the accounts */
     struct shard shards[CO_SHARDS];
 };
 

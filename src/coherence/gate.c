@@ -110,6 +110,9 @@ static bool gate_may_close_circle(const struct gate *g)
 static enum st gate_wait(struct gate *g)
 {
     struct op *op = g->op;
+    if (list_empty(&op->part[0].link) && op_wants(op) &&
+        !budget_allows(&g->e.co->waits, op->party.account, g->e.co->policy.max_waits, 1))
+        return ST_TOOMANY;
     if (gate_may_close_circle(g)) {
         if (!g->all) { /* come back with all; the place in the queue keeps its files there meanwhile */
             if (list_empty(&op->part[0].link))
@@ -175,16 +178,22 @@ static enum st gate_decide(struct gate *g)
 
 /* ---- going ------------------------------------------------------------------------------------------------- */
 
-static bool gate_reserve_memory(const struct gate *g)
+/* Room for what is taken: memory, and in the account's budget. */
+static enum st gate_room(const struct gate *g)
 {
-    for (unsigned i = 0; i < g->op->n; i++) {
-        struct shard *sh = shard_of(g->e.co, g->op->part[i].file);
-        if (g->op->part[i].ask.op == CO_LOCK && !ranges_reserve(sh, 3 * g->op->n))
-            return false;
-        if (g->op->part[i].ask.op == CO_OPEN && !pool_reserve(&sh->shares, g->op->n))
-            return false;
+    const struct op *op = g->op;
+    struct co *co = g->e.co;
+    bool counts = op->part[0].ask.op == CO_LOCK;
+    for (unsigned i = 0; i < op->n; i++) {
+        const struct co_ask *ask = &op->part[i].ask;
+        struct shard *sh = shard_of(co, op->part[i].file);
+        if (ask->op == CO_LOCK && !ranges_reserve(sh, 3 * op->n))
+            return ST_NOMEM;
+        if (ask->op == CO_OPEN && !pool_reserve(&sh->shares, op->n))
+            return ST_NOMEM;
+        counts |= ask->op == CO_OPEN && !(ask->flags & CO_NO_HOLD) && op->party.flavour == CO_POSIX;
     }
-    return true;
+    return !counts || budget_allows(&co->locks, op->party.account, co->policy.max_locks, op->n) ? ST_OK : ST_TOOMANY;
 }
 
 /* Whoever was told to come back has come. */
@@ -216,8 +225,9 @@ static void part_take(struct gate *g, struct part *p)
 static enum st gate_go(struct gate *g)
 {
     struct op *op = g->op;
-    if (!gate_reserve_memory(g))
-        return ST_NOMEM;
+    enum st st = gate_room(g);
+    if (st != ST_OK)
+        return st;
     if (op->part[0].ask.op == CO_LOCK && op->range_since && op->woken)
         op->handover = MAX(g->e.now - op->woken, 1ull);
     met_tell(op, NULL, atomic_load(&op->revoked) ? "revoked" : "granted", g->e.now, g->e.out);

@@ -73,7 +73,7 @@ uint64_t op_shards(const struct op *op)
     return mask;
 }
 
-static bool op_wants(const struct op *op)
+bool op_wants(const struct op *op)
 {
     for (unsigned i = 0; i < op->n; i++)
         if (op->part[i].ask.op == CO_LOCK && op->part[i].ask.flags & CO_WAIT)
@@ -93,6 +93,7 @@ void op_enqueue(struct co *co, struct op *op)
     hash_insert(&co->wanting, &op->wanting, party_hash(&op->party));
     pthread_mutex_unlock(&co->mu);
     op->is_wanting = true;
+    budget_take(&co->waits, op->party.account);
 }
 
 void op_dequeue(struct co *co, struct op *op, uint64_t now)
@@ -106,6 +107,7 @@ void op_dequeue(struct co *co, struct op *op, uint64_t now)
         hash_remove(&co->wanting, &op->wanting);
         pthread_mutex_unlock(&co->mu);
         op->is_wanting = false;
+        budget_give(&co->waits, op->party.account);
     }
     for (unsigned i = 0; i < op->n; i++) {
         list_remove(&op->part[i].link);

@@ -103,6 +103,7 @@ static void tree_insert(struct shard *sh, struct ranges *t, struct range *e)
     t->root = node_insert(t->root, e);
     t->n++;
     sh->stats.ranges++;
+    budget_take(&sh->co->locks, e->owner->party.account);
 }
 
 static void tree_remove(struct shard *sh, struct ranges *t, struct range *e)
@@ -110,6 +111,7 @@ static void tree_remove(struct shard *sh, struct ranges *t, struct range *e)
     t->root = node_remove(t->root, e);
     t->n--;
     sh->stats.ranges--;
+    budget_give(&sh->co->locks, e->owner->party.account);
 }
 
 static struct range *node_find(struct range *n, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
@@ -288,6 +290,13 @@ static enum st windows_unlock(struct shard *sh, struct rowner *o, uint64_t first
     return ST_OK;
 }
 
+/* Cutting a piece out of the middle of one makes two of it. */
+static bool posix_splits(void *arg, const struct range *r)
+{
+    const struct posix_want *w = arg;
+    return r->owner == w->owner && r->first < w->first && r->last > w->last;
+}
+
 static bool posix_overlap(void *arg, const struct range *r)
 {
     const struct posix_want *w = arg;
@@ -304,7 +313,10 @@ enum st ranges_unlock(struct shard *sh, struct file *f, const struct co_party *p
         return ST_OK;
     if (!ranges_reserve(sh, 2))
         return ST_NOMEM;
-    struct posix_want w = {.owner = o};
+    struct posix_want w = {.owner = o, .first = first, .last = last};
+    if (!budget_allows(&sh->co->locks, o->party.account, sh->co->policy.max_locks, 1) &&
+        ranges_find(&f->ranges, first, last, false, posix_splits, &w))
+        return ST_TOOMANY;
     struct range *r;
     while ((r = ranges_find(&f->ranges, first, last, false, posix_overlap, &w)))
         range_cut(sh, r, first, last);

@@ -12,6 +12,13 @@ struct share *share_find(const struct file *f, const struct co_party *p)
     return NULL;
 }
 
+/* Windows' opens are counted, and limited, by their front end. */
+static void share_account(struct shard *sh, const struct share *s, void (*fn)(struct budget *b, uint64_t account))
+{
+    if (s->party.flavour == CO_POSIX)
+        fn(&sh->co->locks, s->party.account);
+}
+
 void share_add(struct co *co, struct file *f, const struct co_party *p, const struct co_ask *ask, uint64_t now)
 {
     struct shard *sh = shard_of(co, f);
@@ -22,8 +29,11 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
         s->seq = ++sh->seq;
         list_append(&f->shares, &s->link);
         sh->stats.shares++;
+    } else {
+        share_account(sh, s, budget_give);
     }
     s->party = *p;
+    share_account(sh, s, budget_take);
     s->name = ask->link;
     s->since = now;
     s->access = ask->access;
@@ -48,6 +58,7 @@ void share_free(struct co *co, struct file *f, struct share *s, uint64_t now)
     share_leave_lease(co, s, now);
     list_remove(&s->link);
     sh->stats.shares--;
+    share_account(sh, s, budget_give);
     pool_put(&sh->shares, s);
 }
 

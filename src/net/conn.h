@@ -109,3 +109,6 @@ void udp_close(struct udp *u);
  * for logs. Addresses given out by this module are IPv4 ones for IPv4 peers, also on dual-stack sockets. */
 int addr_parse(const char *s, struct sockaddr_storage *ret, socklen_t *ret_len); /* 0 or -EINVAL */
 void addr_format(const struct sockaddr_storage *a, char *out, size_t cap);
+/* A number for whoever is at the address, without its port; of IPv6 the network (64 bits), as a host there has as many
+ * addresses as it likes. Never 0. */
+uint64_t addr_account(const struct sockaddr_storage *a);

@@ -57,6 +57,8 @@ const struct config_key config_keys[] = {
     {"nfs", "max_record", CFG_SIZE32, AT(nfs.max_record), 65536, 8u << 20, NULL, "2M", "Largest RPC record."},
     {"nfs", "drc_entries", CFG_U32, AT(nfs.drc_entries), 16, 1u << 20, NULL, "4096",
      "Replies kept to answer retransmissions of calls that must not run twice."},
+    {"nfs", "max_lock_hosts", CFG_U32, AT(nfs.max_lock_hosts), 0, 65536, NULL, "1024",
+     "Names of lock owners' hosts from one client address; a lock for one more is refused. 0: no limit."},
     PEERS("nfs", nfs.peers),
 
     {"smb", "enabled", CFG_BOOL, AT(smb.enabled), 0, 0, NULL, "yes", "Serve SMB."},
@@ -113,6 +115,10 @@ const struct config_key config_keys[] = {
      "Whether NLM locks bind SMB I/O."},
     {"lock", "on_break_timeout", CFG_ENUM, AT(lock.policy.on_break_timeout), 0, 0, revoke_close_disconnect, "revoke",
      "What else a holder loses that did not acknowledge in time: nothing, its opens, its connection."},
+    {"lock", "max_locks", CFG_U32, AT(lock.policy.max_locks), 0, 100000000, NULL, "250000",
+     "Byte-range locks (and NLM share reservations) of one client address; more are refused. 0: no limit."},
+    {"lock", "max_waits", CFG_U32, AT(lock.policy.max_waits), 0, 100000000, NULL, "4096",
+     "Locks that one client address may wait for at a time; more are refused. 0: no limit."},
 
     {"log", "level", CFG_ENUM, AT(log.level), 0, 0, levels, "info", "What is logged."},
     {"log", "file", CFG_STRING, AT(log.file), 0, 500, NULL, "", "Where to; empty: standard error."},

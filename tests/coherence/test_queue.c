@@ -328,6 +328,43 @@ static void test_asks_changed(void **state)
     kit_empty(k);
 }
 
+/* What one account has used up is no business of the others. */
+static void test_budgets(void **state)
+{
+    struct co_policy pol;
+    co_policy_default(&pol);
+    pol.max_locks = 3;
+    pol.max_waits = 1;
+    struct kit *k = kit_new(&pol);
+    struct kit_ticket t[3] = {0};
+    struct co_party a = kit_posix(1, 1), a2 = kit_posix(2, 2), b = kit_win(3, 3, 0);
+    a.account = a2.account = 77;
+    b.account = 78;
+    assert_int_equal(kit_try(k, a, kit_lock(1, EX, 0, 9)), ST_OK);
+    assert_int_equal(kit_try(k, a, kit_lock(1, EX, 20, 29)), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_open(2, CO_ACC_READ, 0)), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_lock(1, EX, 40, 49)), ST_TOOMANY);
+    assert_int_equal(kit_try(k, a2, kit_open(3, CO_ACC_READ, 0)), ST_TOOMANY);
+    assert_int_equal(kit_try(k, b, kit_lock(1, EX, 40, 49)), ST_OK);
+    assert_int_equal(kit_unlock(k, 1, a, 5, 5), ST_TOOMANY); /* would be one more */
+    assert_int_equal(kit_unlock(k, 1, a, 5, 9), ST_OK);
+    assert_int_equal(kit_unlock(k, 1, a, 20, 29), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_lock(1, EX, 60, 69)), ST_OK);
+    kit_unlock(k, 1, a2, 60, 69);
+    /* and waiting */
+    assert_int_equal(kit_enter(k, &t[0], a, kit_lock(1, EX | WAIT, 40, 49)), ST_AGAIN);
+    assert_int_equal(kit_enter(k, &t[0], a, kit_lock(1, EX | WAIT, 40, 49)), ST_AGAIN); /* the same one */
+    assert_int_equal(kit_enter(k, &t[1], a2, kit_lock(1, EX | WAIT, 45, 45)), ST_TOOMANY);
+    co_cancel(k->co, &t[0].t, k->now, &k->out);
+    memset(&t[1], 0, sizeof t[1]);
+    assert_int_equal(kit_enter(k, &t[1], a2, kit_lock(1, EX | WAIT, 45, 45)), ST_AGAIN);
+    co_cancel(k->co, &t[1].t, k->now, &k->out);
+    kit_close(k, 1, a);
+    kit_close(k, 2, a2);
+    kit_close(k, 1, b);
+    kit_empty(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_io_parks),     cmocka_unit_test(test_policies),
         cmocka_unit_test(test_delete_pending), cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_four_objects), cmocka_unit_test(test_asks_changed),
+        cmocka_unit_test(test_budgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

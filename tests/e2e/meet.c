@@ -140,6 +140,65 @@ static void nfs_link_to_deleted(void)
     answered(nfs_link(&nfs, &fh, &nfs.root, "another-name"));
 }
 
+/* --- Limits: lock.max_locks = 10, lock.max_waits = 3, nfs.max_lock_hosts = 4, one of
+ * which is ours already. */
+
+static uint32_t nlm_once(struct nlm *n, uint32_t svid, uint64_t offset, bool block)
+{
+    struct nlm_lock l = {.fh = fh, .svid = svid, .exclusive = true, .block = block, .offset = offset, .len = 5};
+    return call_end(nlm_lock(n, &l));
+}
+
+static void too_many_locks(void)
+{
+    for (uint32_t i = 0; i < 10; i++)
+        must(nlm_once(&nlm, i, 10 * i, false), "NLM LOCK");
+    printf("answered 0x%X", nlm_once(&nlm, 99, 200, false));
+    struct nlm_lock l = {.fh = fh, .svid = 0, .exclusive = true, .offset = 2, .len = 1};
+    printf(" 0x%X", call_end(nlm_unlock(&nlm, &l))); /* in the middle: it would be one more */
+    l.offset = 0, l.len = 5;
+    must(call_end(nlm_unlock(&nlm, &l)), "NLM UNLOCK");
+    printf(" 0x%X\n", nlm_once(&nlm, 99, 200, false));
+}
+
+static void too_many_smb_locks(void)
+{
+    struct smb_file f = hold(0, SHARE_ALL);
+    for (uint32_t i = 0; i < 10; i++)
+        must(call_end(smb_lock(&smb, &f, 10 * i, 5, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY)), "LOCK");
+    answered(smb_lock(&smb, &f, 200, 5, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY));
+}
+
+static void too_many_waits(void)
+{
+    struct smb_file f = hold(0, SHARE_ALL);
+    must(call_end(smb_lock(&smb, &f, 0, 5, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY)), "LOCK");
+    for (uint32_t i = 0; i < 3; i++)
+        if (nlm_once(&nlm, i, 0, true) != NLM4_BLOCKED)
+            torture_fail("an NLM LOCK does not wait");
+    printf("answered 0x%X\n", nlm_once(&nlm, 99, 0, true));
+}
+
+static void too_many_hosts(void)
+{
+    static struct nlm many[4];
+    static struct host hosts[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        const char *wrong;
+        uint32_t status;
+        hosts[i] = nfs_host;
+        snprintf(hosts[i].name, sizeof hosts[i].name, "host-%u", i);
+        if ((wrong = nlm_open(&many[i], &hosts[i], false)) != NULL)
+            torture_fail("%s", wrong);
+        if ((status = nlm_once(&many[i], 1, 10 * i, false)) != 0 || i == 3)
+            printf(i == 3 ? "answered 0x%X\n" : "too early: 0x%X\n", status);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        call_end(nlm_free_all(&many[i], 1));
+        nlm_close(&many[i]);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -153,6 +212,10 @@ static const struct {
     {"smb-write-to-lock", smb_write_to_lock},
     {"nfs-write-to-share", nfs_write_to_share},
     {"nfs-link-to-deleted", nfs_link_to_deleted},
+    {"too-many-locks", too_many_locks},
+    {"too-many-smb-locks", too_many_smb_locks},
+    {"too-many-waits", too_many_waits},
+    {"too-many-hosts", too_many_hosts},
 };
 
 static void ready(const char *wrong)
