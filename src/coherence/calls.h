@@ -35,7 +35,8 @@ void deadline_moved(struct co *co, uint64_t at);
 
 /* ---- ranges.c ---------------------------------------------------------------------------------------------- */
 typedef bool (*range_match)(void *arg, const struct range *r);
-struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
+/* The first one of these kinds (RANGE_*) that reaches into [first, last] and for which fn says true. */
+struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
                           void *arg);
 bool ranges_reserve(struct shard *sh, size_t n); /* so many nodes and one owner can be had without failing */
 /* The caller has checked for conflicts and reserved 3 nodes and an owner. */

@@ -55,18 +55,30 @@ struct rowner {
     struct hash_link link; /* shard->rowners */
     struct file *file;
     struct co_party party;
-    struct list ranges;
+    struct range *root;
+    struct rowner *drop; /* ranges_drop_client(): the next one */
 };
 
+/* What tells ranges apart for those who look for some only: by flavour, shared or exclusive. */
+enum { RANGE_POSIX_SHARED = 1, RANGE_POSIX_EXCL = 2, RANGE_WIN_SHARED = 4, RANGE_WIN_EXCL = 8 };
+#define RANGE_KINDS 4
+#define RANGE_EXCL ((unsigned)(RANGE_POSIX_EXCL | RANGE_WIN_EXCL))
+#define RANGE_WIN ((unsigned)(RANGE_WIN_SHARED | RANGE_WIN_EXCL))
+#define RANGE_ANY 15u
+
+/* A range is in two trees: of its file and of its owner. */
+enum range_tree { OF_FILE, OF_OWNER };
 struct range {
-    struct range *left, *right;
+    struct {
+        struct range *left, *right;
+    } in[2];
     uint64_t first, last;   /* inclusive; a zero-length range has first = last and covers nothing */
-    uint64_t max, xmax;     /* the greatest `last` in this subtree; of the exclusive ones (0: none) */
+    uint64_t max[RANGE_KINDS]; /* the greatest `last` of each kind in this subtree of the file's */
     uint64_t seq, since;
     struct rowner *owner;
-    struct list own;        /* owner->ranges */
     uint32_t prio;
-    bool exclusive, zero, has_x; /* has_x: an exclusive one in this subtree */
+    uint8_t kind, below;    /* its own, an index; which there are in this subtree, bits */
+    bool exclusive, zero;
 };
 struct ranges {
     struct range *root;

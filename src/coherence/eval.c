@@ -224,7 +224,8 @@ static enum st eval_io(struct eval *e, struct part *p, const struct rule *r)
     if (!p->file->ranges.root || ask->first > ask->last)
         return ST_OK;
     struct io_want w = {e, ask, r->range == RULE_WRITES};
-    struct range *hit = ranges_find(&p->file->ranges, ask->first, ask->last, false, io_hit, &w);
+    struct range *hit = ranges_find(&p->file->ranges, ask->first, ask->last,
+                                    rule_range_kinds(&e->co->policy, &e->op->party, ask, w.write), io_hit, &w);
     if (!hit)
         return ST_OK;
     uint64_t park = e->co->policy.io_lock_park;
@@ -253,7 +254,7 @@ struct range *eval_lock_conflict(const struct file *f, const struct co_party *pa
 {
     struct lock_want w = {party, ask, fn, arg};
     uint64_t last = ask->flags & CO_ZERO_LEN ? ask->first : ask->last;
-    return ranges_find(&f->ranges, ask->first, last, !(ask->flags & CO_EXCLUSIVE), lock_hit, &w);
+    return ranges_find(&f->ranges, ask->first, last, ask->flags & CO_EXCLUSIVE ? RANGE_ANY : RANGE_EXCL, lock_hit, &w);
 }
 
 /* A holder that is being broken pushes out the locks that it had cached: they count as held before the break (D3). */

@@ -39,7 +39,7 @@ static void look_at(struct holds *hs, const struct file *f)
     const struct pending *d;
     const struct part *p;
     struct look_range lr = {hs, f};
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, look_at_range, &lr);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, look_at_range, &lr);
     list_each(s, &f->shares, link)
         if (!s->voided)
             holds_add(hs, hold_of_share(f, s));

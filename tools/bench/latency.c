@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { TIMES = 1000, BATCH = 100, PARKED = 10000, LINES = 40, LOCKS = 100000, LOCKERS = 1000, BYTES = 4096 };
+enum { TIMES = 1000, BATCH = 100, PARKED = 10000, LINES = 40, LOCKS = 100000, BYTES = 4096 };
 enum { ROUNDS = 9, CALLS = 1000, DEPTH = 25 /* of pairs under way; CALLS is a multiple */ };
 static const double handover_limit = 1000, tail_limit = 100000, lock_limit = 20; /* us; the last: of CPU */
 static const double slower_limit = 1.15;
@@ -399,24 +399,45 @@ static void beside_parked(void)
 
 /* --- One lock more. */
 
-static void report_pair(const char *what, double cpu)
+/* 100,000 locks either each on a place of its own, or all shared and on the same bytes; and one more in between. */
+struct crowd {
+    const char *name;
+    bool same_place;
+    uint32_t owners; /* over NLM; over SMB it is one open */
+};
+static const struct crowd crowds[] = {{"apart, of 1,000 owners", false, 1000}, {"in one place, each of its own owner", true, LOCKS}};
+
+static struct nlm_lock crowd_lock(const struct crowd *k, const struct nfs_fh *fh, uint32_t i)
 {
-    printf("%-52s %.1f us of server CPU", what, cpu);
-    verdict(cpu < lock_limit, "under 20 us");
+    return (struct nlm_lock){.fh = *fh, .svid = 100 + i % k->owners, .exclusive = !k->same_place, .nonmonitored = true,
+                             .len = 1, .offset = k->same_place ? 0 : 2ull * i};
+}
+
+/* The further one: all over the file, in the gaps; or where everybody is. */
+static uint64_t pair_place(const struct crowd *k, unsigned i)
+{
+    return k->same_place ? 0 : 2ull * (i * (uint64_t)LOCKS / CALLS) + 1;
+}
+
+static void report_pair(const char *protocol, const struct crowd *k, double alone, double beside)
+{
+    printf("%s LOCK + UNLOCK, alone on the file %.1f us of server CPU, beside 100,000 %s %.1f us", protocol, alone, k->name,
+           beside);
+    verdict(beside < lock_limit, "under 20 us");
 }
 
 /* The calls of a pair are under way together with those of others, so that what is counted is the lock, not a processor
  * that goes to sleep and wakes up for every message. */
-static void nlm_pairs(const char *what, const struct nfs_fh *fh)
+static double nlm_pairs(const struct crowd *k, const struct nfs_fh *fh)
 {
     double best = 1e9;
     for (int round = 0; round < ROUNDS; round++) {
         double cpu = server_cpu_us();
         for (unsigned base = 0; base < CALLS; base += DEPTH) {
             struct call *c[2 * DEPTH];
-            for (unsigned i = 0; i < DEPTH; i++) { /* all over the file, in the gaps */
-                struct nlm_lock l = {.fh = *fh, .svid = 7, .exclusive = true, .nonmonitored = true, .len = 1,
-                                     .offset = 2ull * ((base + i) * (uint64_t)LOCKS / CALLS) + 1};
+            for (unsigned i = 0; i < DEPTH; i++) {
+                struct nlm_lock l = {.fh = *fh, .svid = 7, .exclusive = !k->same_place, .nonmonitored = true, .len = 1,
+                                     .offset = pair_place(k, base + i)};
                 c[2 * i] = nlm_lock(&nlm, &l);
                 c[2 * i + 1] = nlm_unlock(&nlm, &l);
             }
@@ -425,40 +446,40 @@ static void nlm_pairs(const char *what, const struct nfs_fh *fh)
         }
         best = MIN(best, (server_cpu_us() - cpu) / CALLS);
     }
-    report_pair(what, best);
+    return best;
 }
 
-static void nlm_many(void)
+static void nlm_many(const struct crowd *k)
 {
     struct nfs_fh fh = make_file("many");
-    nlm_pairs("NLM LOCK + UNLOCK, nothing else on the file", &fh);
+    double alone = nlm_pairs(k, &fh);
     for (unsigned base = 0; base < LOCKS; base += BATCH) {
         struct call *c[BATCH];
         for (unsigned i = 0; i < BATCH; i++) {
-            struct nlm_lock l = {.fh = fh, .svid = 100 + (base + i) % LOCKERS, .exclusive = true, .len = 1,
-                                 .offset = 2ull * (base + i)};
+            struct nlm_lock l = crowd_lock(k, &fh, base + i);
             c[i] = nlm_lock(&nlm, &l);
         }
         for (unsigned i = 0; i < BATCH; i++)
             must(call_end(c[i]), "NLM LOCK");
     }
-    nlm_pairs("NLM LOCK + UNLOCK beside 100,000 of 1,000 owners", &fh);
+    report_pair("NLM", k, alone, nlm_pairs(k, &fh));
     uint64_t from = wire_now();
     must(call_end(nlm_free_all(&nlm, 1)), "FREE_ALL");
     printf("FREE_ALL of them: %.1f ms\n", (double)(wire_now() - from) / 1e6);
     remove_file("many");
 }
 
-static void smb_pairs(const char *what, const struct smb_file *file)
+static double smb_pairs(const struct crowd *k, const struct smb_file *file)
 {
+    uint32_t how = (k->same_place ? LOCK_SHARED : LOCK_EXCLUSIVE) | LOCK_FAIL_IMMEDIATELY;
     double best = 1e9;
     for (int round = 0; round < ROUNDS; round++) {
         double cpu = server_cpu_us();
         for (unsigned base = 0; base < CALLS; base += DEPTH) {
             struct call *c[2 * DEPTH];
             for (unsigned i = 0; i < DEPTH; i++) {
-                uint64_t at = 2ull * ((base + i) * (uint64_t)LOCKS / CALLS) + 1;
-                c[2 * i] = smb_lock(&smb, file, at, 1, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY);
+                uint64_t at = pair_place(k, base + i);
+                c[2 * i] = smb_lock(&smb, file, at, 1, how);
                 c[2 * i + 1] = smb_lock(&smb, file, at, 1, LOCK_UNLOCK);
             }
             for (unsigned i = 0; i < 2 * DEPTH; i++)
@@ -466,22 +487,23 @@ static void smb_pairs(const char *what, const struct smb_file *file)
         }
         best = MIN(best, (server_cpu_us() - cpu) / CALLS);
     }
-    report_pair(what, best);
+    return best;
 }
 
-static void smb_many(void)
+static void smb_many(const struct crowd *k)
 {
     make_file("many");
     struct smb_file file = open_file(&smb, "many", 0, NULL);
-    smb_pairs("SMB LOCK + UNLOCK, nothing else on the file", &file);
+    uint32_t how = (k->same_place ? LOCK_SHARED : LOCK_EXCLUSIVE) | LOCK_FAIL_IMMEDIATELY;
+    double alone = smb_pairs(k, &file);
     for (unsigned base = 0; base < LOCKS; base += BATCH / 2) { /* no more at once than there are credits */
         struct call *c[BATCH / 2];
         for (unsigned i = 0; i < BATCH / 2; i++)
-            c[i] = smb_lock(&smb, &file, 2ull * (base + i), 1, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY);
+            c[i] = smb_lock(&smb, &file, k->same_place ? 0 : 2ull * (base + i), 1, how);
         for (unsigned i = 0; i < BATCH / 2; i++)
             must(call_end(c[i]), "LOCK");
     }
-    smb_pairs("SMB LOCK + UNLOCK beside 100,000 of the same open", &file);
+    report_pair("SMB", k, alone, smb_pairs(k, &file));
     uint64_t from = wire_now();
     must(call_end(smb_close_file(&smb, &file)), "CLOSE");
     printf("CLOSE that drops them: %.1f ms\n", (double)(wire_now() - from) / 1e6);
@@ -529,8 +551,10 @@ static void handovers(void)
 }
 static void locks(void)
 {
-    nlm_many();
-    smb_many();
+    for (size_t i = 0; i < ARRAY_LEN(crowds); i++) {
+        nlm_many(&crowds[i]);
+        smb_many(&crowds[i]);
+    }
 }
 static const struct {
     const char *name;
