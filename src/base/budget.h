@@ -1,6 +1,6 @@
-/* budget.h - how much of something each of many accounts has taken, so that none takes all of it. Counts without memory of
- * its own and without a lock: accounts fall into bins by a hash that nobody outside can choose, and those of one bin share
- * what each may have. Header only. Thread-safe. */
+/* budget.h - how much of something each of many accounts has taken, so that none takes all of it. Counts without memory
+ * of its own and without a lock: accounts fall into bins by a hash that nobody outside can choose, and those of one bin
+ * share what each may have. Header only. Thread-safe. */
 #pragma once
 #include "util.h"
 #include <stdatomic.h>

@@ -129,4 +129,5 @@ void met_done(struct op *op);
 void met_free(struct met *m); /* of no operation */
 struct co_hold met_first(const struct op *op); /* kind none: nobody */
 /* It is over: an event for each that it met; blocker: what refused it, or NULL. */
-void met_tell(const struct op *op, const struct co_hold *blocker, const char *outcome, uint64_t now, struct co_out *out);
+void met_tell(const struct op *op, const struct co_hold *blocker, const char *outcome, uint64_t now,
+              struct co_out *out);

@@ -9,7 +9,8 @@
  *   ST_AGAIN   wait: the breaks that it needs have begun (beginning is idempotent), its ticket is queued on the files,
  *              nothing else has changed. ticket->wake() comes when it is worth asking again with the same ticket.
  *   a denial   ST_SHARE_CONFLICT, ST_LOCK_CONFLICT, ST_LOCK_DENIED, ST_DELETE_PENDING, ST_DEADLOCK, ST_GRACE,
- *              ST_NOGRACE, ST_TOOMANY (the account has its share of locks, or of waiters): final; the blocking hold is in ticket->blocker. The ticket is not queued.
+ *              ST_NOGRACE, ST_TOOMANY (the account has its share of locks, or of waiters): final; the blocking hold
+ *              is in ticket->blocker. The ticket is not queued.
  *
  * Events. What others must be told (break this lease, this open is void) is appended to the caller's `struct co_out` as
  * plain data, without pointers into the engine, and delivered by the caller after the call. The one thing that is
@@ -142,8 +143,8 @@ enum co_event_kind {
     CO_EV_VOID,   /* a disconnected or revoked open (party.open) must be closed by the caller */
     CO_EV_DROP,   /* policy on_break_timeout = disconnect: drop the connection of party */
     CO_EV_ACK,      /* for the histogram: party has answered a break, after `waited` */
-    CO_EV_CONFLICT, /* for the log and the counter, when it is over: party (holder) met by `by`; outcome as text. One for
-                     * each operation, client that it met, and kind of hold */
+    CO_EV_CONFLICT, /* for the log and the counter, when it is over: party (holder) met by `by`; outcome as text. One
+                     * for each operation, client that it met, and kind of hold */
 };
 struct co_event {
     enum co_event_kind kind;

@@ -64,7 +64,8 @@ static uint64_t waited_for(const struct op *op, const struct co_hold *h, uint64_
     return since ? until - since : 0;
 }
 
-void met_tell(const struct op *op, const struct co_hold *blocker, const char *outcome, uint64_t now, struct co_out *out)
+void met_tell(const struct op *op, const struct co_hold *blocker, const char *outcome, uint64_t now,
+              struct co_out *out)
 {
     bool blocked = blocker && blocker->kind != CO_KIND_NONE;
     uint64_t handover = op->handover;

@@ -116,7 +116,8 @@ static bool node_reaches(const struct range *n, uint64_t first, unsigned kinds)
     return false;
 }
 
-static struct range *node_find(struct range *n, uint64_t first, uint64_t last, unsigned kinds, range_match fn, void *arg)
+static struct range *node_find(struct range *n, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
+                               void *arg)
 {
     while (n && node_reaches(n, first, kinds)) {
         struct range *hit = node_find(n->in[OF_FILE].left, first, last, kinds, fn, arg);
@@ -131,7 +132,8 @@ static struct range *node_find(struct range *n, uint64_t first, uint64_t last, u
     return NULL;
 }
 
-struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, unsigned kinds, range_match fn, void *arg)
+struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
+                          void *arg)
 {
     return node_find(t->root, first, last, kinds, fn, arg);
 }
@@ -245,8 +247,8 @@ static void range_cut(struct shard *sh, struct range *r, uint64_t first, uint64_
         range_add(sh, o, last + 1, was.last, was.exclusive, false, was.since);
 }
 
-/* What of the owner's own is overlapped gives way; of the same type it becomes part of the new one, also when it is only
- * adjacent. */
+/* What of the owner's own is overlapped gives way; of the same type it becomes part of the new one, also when it is
+ * only adjacent. */
 static void posix_lock(struct shard *sh, struct rowner *o, uint64_t first, uint64_t last, bool exclusive, uint64_t now)
 {
     uint64_t lo = first, hi = last, at = first ? first - 1 : 0, end = last < UINT64_MAX ? last + 1 : UINT64_MAX;
@@ -327,7 +329,7 @@ enum st ranges_unlock(struct shard *sh, struct file *f, const struct co_party *p
     return ST_OK;
 }
 
-/* All of them, in order: the owner's tree is unrolled from its left end, and the file's is always cut at its leftmost. */
+/* In order: the owner's tree is unrolled from its left end, and what leaves the file's is the leftmost of his. */
 static void owner_drop(struct shard *sh, struct rowner *o)
 {
     for (struct range *n = TAKE_PTR(o->root), *next; n; n = next) {

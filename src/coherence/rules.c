@@ -159,7 +159,8 @@ bool rule_range_io(const struct co_policy *pol, const struct co_party *party, co
 
 /* What rule_range_io() says no to whatever the range, without looking at it: nobody reads past a hundred thousand locks
  * that do not bind him. */
-unsigned rule_range_kinds(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask, bool write)
+unsigned rule_range_kinds(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask,
+                          bool write)
 {
     unsigned kinds = write ? RANGE_ANY : RANGE_EXCL;
     if (ask->flags & CO_ADVISORY)

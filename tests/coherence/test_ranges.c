@@ -303,7 +303,7 @@ static void test_many(void **state)
     kit_empty(k);
 }
 
-/* Nor does it matter that all the others are in the same place, or whose they are; nor to who reads and writes there. */
+/* Nor does it matter that all the others are in the same place, or whose they are; nor to who reads there. */
 static void test_crowd(void **state)
 {
     enum { N = 20000 };

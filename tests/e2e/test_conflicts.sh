@@ -98,7 +98,7 @@ gauges() {
 check "holds and waiters are counted" gauges
 status() {
     ctl status
-    ctl --json status | grep -q '"waiters": 1' && ctl --json status | grep -q '"ranges": 1' &&
+    ctl status --json | grep -q '"waiters": 1' && ctl --json status | grep -q '"ranges": 1' &&
         ctl --json grace | grep -q '"in_grace": false'
 }
 check "status says so, too" status

@@ -14,11 +14,11 @@ answer() { # MEETING EXPECTED
     echo "$said"
     [ "$said" = "answered $2" ]
 }
-denied_nolocks=0x2
-check "NLM locks up to the limit, and again when one is given back" answer too-many-locks "$denied_nolocks $denied_nolocks 0x0"
+# 0x2: NLM4_DENIED_NOLOCKS; STATUS_INSUFFICIENT_RESOURCES
+check "NLM locks up to the limit, and again when one is given back" answer too-many-locks "0x2 0x2 0x0"
 check "SMB locks up to the limit" answer too-many-smb-locks 0xC000009A
-check "waiting locks up to the limit" answer too-many-waits $denied_nolocks
-check "hosts of one address up to the limit" answer too-many-hosts $denied_nolocks
+check "waiting locks up to the limit" answer too-many-waits 0x2
+check "hosts of one address up to the limit" answer too-many-hosts 0x2
 
 # A byte every 0.2 s: the next one always comes in time, and the message never ends.
 trickle() { # PORT BEGIN

@@ -405,7 +405,10 @@ struct crowd {
     bool same_place;
     uint32_t owners; /* over NLM; over SMB it is one open */
 };
-static const struct crowd crowds[] = {{"apart, of 1,000 owners", false, 1000}, {"in one place, each of its own owner", true, LOCKS}};
+static const struct crowd crowds[] = {
+    {"apart, of 1,000 owners", false, 1000},
+    {"in one place, each of its own owner", true, LOCKS},
+};
 
 static struct nlm_lock crowd_lock(const struct crowd *k, const struct nfs_fh *fh, uint32_t i)
 {
@@ -421,8 +424,8 @@ static uint64_t pair_place(const struct crowd *k, unsigned i)
 
 static void report_pair(const char *protocol, const struct crowd *k, double alone, double beside)
 {
-    printf("%s LOCK + UNLOCK, alone on the file %.1f us of server CPU, beside 100,000 %s %.1f us", protocol, alone, k->name,
-           beside);
+    printf("%s LOCK + UNLOCK, alone on the file %.1f us of server CPU, beside 100,000 %s %.1f us", protocol, alone,
+           k->name, beside);
     verdict(beside < lock_limit, "under 20 us");
 }
 
@@ -515,7 +518,8 @@ static void smb_many(const struct crowd *k)
 static void begin(char **argv)
 {
     struct call_result r;
-    opened(target_local(&target, argv[1], argv[2], argv[3], argv[4], getenv("CONCORD_BENCH_PASSWORD"), 10), "addresses");
+    opened(target_local(&target, argv[1], argv[2], argv[3], argv[4], getenv("CONCORD_BENCH_PASSWORD"), 10),
+           "addresses");
     server = (pid_t)atoi(argv[5]);
     wire_init(&wire);
     host_init(&holder_host, &wire, &target);
