@@ -176,6 +176,8 @@ void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr)
     if (closed)
         return;
     fs_watch_close(o);
+    if (p->sees_local)
+        fs_local_end(o->node);
     tell_directory(q, o);
     if (o->stream)
         close_stream(q, o, dispose, posix);

@@ -78,11 +78,17 @@ enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4
        FS_CHANGE_SECURITY = 0x100, FS_CHANGE_STREAM_NAME = 0x200, FS_CHANGE_STREAM_SIZE = 0x400,
        FS_CHANGE_STREAM_WRITE = 0x800 };
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
+void fs_tell_change(struct fs *fs, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
 /* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
  * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */
 void fs_notify_cancel(struct fs_req *q); /* q no longer waits for changes (notify.c) */
 void fs_watch_close(struct fs_open *o);        /* its watch ends: those who wait get ST_CLOSED */
 void fs_watch_gone(struct st_node *dir);       /* is deleted, or about to be: those who wait look again */
+void fs_watch_lost(struct st_node *dir);       /* something has changed, nobody knows what: list it again */
+/* What local programs do to a directory is told between these; as often ended as begun. (local.c) */
+void fs_local_begin(struct st_node *dir);
+void fs_local_end(struct st_node *dir);
+void fs_local_change(struct st_node *dir, enum st_change what, bool is_dir, const char *name, size_t n); /* store's */
 bool fs_dir_empty(struct st_node *n);          /* close.c */
 /* The same for a change to a node whose name is only known through an open, or not at all (NFSv3 WRITE): finds the
  * directory cheaply (only when somebody watches anything at all). */
@@ -141,6 +147,7 @@ struct fs_open_priv {
     _Atomic uint8_t keeps;    /* FS_TIME_*: what it does leaves these times alone (times.c) */
     struct fs_search *search;
     struct fs_watch *watch;
+    bool sees_local;          /* has a directory lease, or had: fs_local_end() when it closes */
 };
 /* Times that stand still (times.c): what o, which may be NULL, keeps; and, with the node's lock and after a change, putting
  * that back as it was in `before`. `after` is brought up to date. fs_times_begin() and fs_times_end() are for changes that
