@@ -96,9 +96,8 @@ static void tell_lost(struct dstore *ds)
     }
 }
 
-static void tell(struct dstore *ds, const struct fanotify_event_metadata *m)
+static void tell(struct dstore *ds, const struct fanotify_event_metadata *m, const struct fanotify_event_info_fid *info)
 {
-    const struct fanotify_event_info_fid *info = (const void *)(m + 1);
     if (m->mask & FAN_Q_OVERFLOW) {
         tell_lost(ds);
         return;
@@ -115,19 +114,30 @@ static void tell(struct dstore *ds, const struct fanotify_event_metadata *m)
     st_unref(&dir->n);
 }
 
+/* Events lie at multiples of 4 bytes, which is less than their first part wants. */
+static void tell_all(struct dstore *ds, const uint8_t *p, size_t n)
+{
+    struct fanotify_event_metadata m;
+    for (; n >= sizeof m; p += m.event_len, n -= m.event_len) {
+        memcpy(&m, p, sizeof m);
+        if (m.event_len < sizeof m || m.event_len > n)
+            return;
+        tell(ds, &m, (const void *)(p + sizeof m));
+    }
+}
+
 static void *watch_thread(void *arg)
 {
     struct dwatches *ws = arg;
-    _Alignas(struct fanotify_event_metadata) uint8_t buf[16384];
+    _Alignas(8) uint8_t buf[16384];
     struct pollfd p[2] = {{.fd = ws->stop, .events = POLLIN}, {.fd = ws->fan, .events = POLLIN}};
     pthread_setname_np(pthread_self(), "watch");
     while (poll(p, 2, -1) >= 0 || errno == EINTR) {
         if (p[0].revents)
             break;
         ssize_t n = read(ws->fan, buf, sizeof buf);
-        const struct fanotify_event_metadata *m = (const void *)buf;
-        for (; n > 0 && FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
-            tell(ws->ds, m);
+        if (n > 0)
+            tell_all(ws->ds, buf, (size_t)n);
         if (poll(p, 1, GATHER_MS) > 0)
             break;
     }
