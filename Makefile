@@ -2,14 +2,14 @@
 #   make serve DIR=path            build, and serve DIR over NFS (12049) and SMB (12445)
 #   make check [SANITIZE=...]      build and test; SANITIZE=address,undefined or thread
 # Longer suites: make check-smbtorture, check-kernel, check-tree, check-crash, check-idle, check-history; torture, torture-peers;
-# fuzz TIME=60; bench, bench-peers.
+# fuzz TIME=60; bench, bench-peers, bench-latency.
 
 SANITIZE ?= none
 BUILD    ?= build$(if $(filter-out none,$(SANITIZE)),-$(subst $(comma),-,$(SANITIZE)))
 comma    := ,
 TIME     ?= 60
 
-.PHONY: all build serve check deps torture torture-peers fuzz bench bench-peers clean lint docs \
+.PHONY: all build serve check deps torture torture-peers fuzz bench bench-peers bench-latency clean lint docs \
         check-smbtorture check-kernel check-tree check-crash check-idle check-history
 
 all: build
@@ -49,6 +49,9 @@ fuzz:
 
 bench: build
 	@scripts/bench $(BUILD)
+
+bench-latency: build
+	@scripts/bench-latency $(BUILD)
 
 bench-peers:
 	@scripts/deps peers

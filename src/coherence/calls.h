@@ -35,7 +35,8 @@ void deadline_moved(struct co *co, uint64_t at);
 
 /* ---- ranges.c ---------------------------------------------------------------------------------------------- */
 typedef bool (*range_match)(void *arg, const struct range *r);
-struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
+/* The first one of these kinds (RANGE_*) that reaches into [first, last] and for which fn says true. */
+struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
                           void *arg);
 bool ranges_reserve(struct shard *sh, size_t n); /* so many nodes and one owner can be had without failing */
 /* The caller has checked for conflicts and reserved 3 nodes and an owner. */
@@ -53,8 +54,8 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
 void share_free(struct co *co, struct file *f, struct share *s, uint64_t now);
 /* The open no longer binds anybody; the caller is told to close it. False: could not be told, nothing was done. */
 bool share_void(struct co *co, struct file *f, struct share *s, uint64_t now, struct co_out *out);
-bool file_is_pending(const struct file *f, uint64_t name);
-struct pending *pending_find(const struct file *f, uint64_t name);
+struct pending *pending_of(const struct file *f, uint64_t name); /* that concerns the name; 0: any */
+struct pending *pending_find(const struct file *f, uint64_t name); /* exactly that one */
 void pending_clear(struct shard *sh, struct pending *d);
 unsigned opens_of(const struct file *f, uint64_t name);
 
@@ -104,6 +105,7 @@ void op_free(struct co *co, struct op *op, uint64_t now);
 void op_enqueue(struct co *co, struct op *op);
 void op_dequeue(struct co *co, struct op *op, uint64_t now); /* and lets pass who waited for it */
 uint64_t op_shards(const struct op *op);
+bool op_wants(const struct op *op); /* it would queue behind other locks */
 /* Looks again at those who wait for one of `what`, or for `gone`, in order, and wakes who can go. */
 void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *gone, uint64_t now);
 void part_waits_for(struct part *p, uint8_t why, struct op *why_op); /* 0: for nothing */
@@ -118,9 +120,20 @@ static inline bool in_grace(struct co *co, uint64_t now)
 
 /* ---- out.c ------------------------------------------------------------------------------------------------- */
 bool out_push(struct co_out *out, const struct co_event *ev);
-void out_conflict(struct co_out *out, const struct co_key *key, const struct co_hold *h, const struct co_party *by,
-                  const char *outcome, uint64_t waited);
+void out_conflict(struct co_out *out, const struct co_hold *h, const struct co_party *by, enum co_op op,
+                  const char *outcome, uint64_t waited, uint64_t handover);
 struct co_hold hold_of_range(const struct file *f, const struct range *r);
 struct co_hold hold_of_share(const struct file *f, const struct share *s);
 struct co_hold hold_of_lease(const struct lease *l);
 struct co_hold hold_of_part(const struct part *p);
+struct co_hold hold_of_pending(const struct file *f, const struct pending *d);
+
+/* ---- met.c ------------------------------------------------------------------------------------------------- */
+extern const size_t met_size;
+void met_add(struct op *op, const struct part *p, const struct co_hold *h); /* its part p waits for h */
+void met_done(struct op *op);
+void met_free(struct met *m); /* of no operation */
+struct co_hold met_first(const struct op *op); /* kind none: nobody */
+/* It is over: an event for each that it met; blocker: what refused it, or NULL. */
+void met_tell(const struct op *op, const struct co_hold *blocker, const char *outcome, uint64_t now,
+              struct co_out *out);

@@ -21,9 +21,10 @@ void co_policy_default(struct co_policy *p)
     };
 }
 
-static int shard_init(struct shard *sh, uint64_t seed)
+static int shard_init(struct co *co, struct shard *sh, uint64_t seed)
 {
     pthread_mutex_init(&sh->mu, NULL);
+    sh->co = co;
     sh->files.size = sizeof(struct file);
     sh->ops.size = sizeof(struct op) + CO_ASKS_MAX * sizeof(struct part);
     sh->shares.size = sizeof(struct share);
@@ -32,6 +33,7 @@ static int shard_init(struct shard *sh, uint64_t seed)
     sh->rowners_pool.size = sizeof(struct rowner);
     sh->pendings.size = sizeof(struct pending);
     sh->reservations.size = sizeof(struct reservation);
+    sh->mets.size = met_size;
     sh->rand = seed | 1;
     return hash_init(&sh->rowners, 16);
 }
@@ -48,7 +50,7 @@ enum st co_create(const struct co_policy *p, struct co **ret)
     pthread_mutex_init(&co->mu, NULL);
     int err = hash_init(&co->wanting, 64);
     for (size_t i = 0; i < CO_SHARDS; i++)
-        err |= shard_init(&co->shards[i], hash_u64(co->seed + i));
+        err |= shard_init(co, &co->shards[i], hash_u64(co->seed + i));
     if (err) {
         co_free(co);
         return ST_NOMEM;
@@ -72,6 +74,7 @@ static void file_free(struct file *f)
             struct op *op = p->op;
             for (unsigned i = 0; i < op->n; i++)
                 list_remove(&op->part[i].link);
+            met_free(op->met);
             free(op);
         }
     FREE_ALL(&f->shares, struct share);
@@ -88,8 +91,8 @@ static void shard_done(struct shard *sh)
             ranges_drop_all(sh, f);
     hash_done(&sh->rowners);
     free(sh->timers.heap);
-    struct pool *pools[] = {&sh->files,  &sh->ops,          &sh->shares,   &sh->leases,
-                            &sh->ranges, &sh->rowners_pool, &sh->pendings, &sh->reservations};
+    struct pool *pools[] = {&sh->files,        &sh->ops,      &sh->shares,       &sh->leases, &sh->ranges,
+                            &sh->rowners_pool, &sh->pendings, &sh->reservations, &sh->mets};
     for (size_t i = 0; i < ARRAY_LEN(pools); i++)
         pool_done(pools[i]);
     pthread_mutex_destroy(&sh->mu);

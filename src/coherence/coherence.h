@@ -9,7 +9,8 @@
  *   ST_AGAIN   wait: the breaks that it needs have begun (beginning is idempotent), its ticket is queued on the files,
  *              nothing else has changed. ticket->wake() comes when it is worth asking again with the same ticket.
  *   a denial   ST_SHARE_CONFLICT, ST_LOCK_CONFLICT, ST_LOCK_DENIED, ST_DELETE_PENDING, ST_DEADLOCK, ST_GRACE,
- *              ST_NOGRACE: final; the blocking hold is in ticket->blocker. The ticket is not queued.
+ *              ST_NOGRACE, ST_TOOMANY (the account has its share of locks, or of waiters): final; the blocking hold
+ *              is in ticket->blocker. The ticket is not queued.
  *
  * Events. What others must be told (break this lease, this open is void) is appended to the caller's `struct co_out` as
  * plain data, without pointers into the engine, and delivered by the caller after the call. The one thing that is
@@ -44,6 +45,7 @@ struct co_party {
     enum co_label label;
     enum co_flavour flavour;
     uint64_t client;          /* an SMB ClientGuid, an NLM host, ... as its front end numbers it; 0 = anonymous */
+    uint64_t account;         /* whose budget its locks count in (base/budget.h): an address; 0: unlimited */
     uint64_t open;            /* the SMB open, NLM svid or share owner, NFSv4 state owner */
     uint8_t lease[16];        /* key of the lease the open stands under; all zero = none */
     uint8_t parent_lease[16]; /* key whose directory lease the change need not break; all zero = none */
@@ -141,7 +143,9 @@ enum co_event_kind {
     CO_EV_BREAK,  /* tell party: its lease goes from `from` to `to`; ack says whether it must answer; then co_told() */
     CO_EV_VOID,   /* a disconnected or revoked open (party.open) must be closed by the caller */
     CO_EV_DROP,   /* policy on_break_timeout = disconnect: drop the connection of party */
-    CO_EV_CONFLICT, /* for the log and the counter: party (holder) met by `by`; outcome as text */
+    CO_EV_ACK,      /* for the histogram: party has answered a break, after `waited` */
+    CO_EV_CONFLICT, /* for the log and the counter, when it is over: party (holder) met by `by`; outcome as text. One
+                     * for each operation, client that it met, and kind of hold */
 };
 struct co_event {
     enum co_event_kind kind;
@@ -152,9 +156,12 @@ struct co_event {
     uint16_t epoch;
     bool ack;
     uint64_t lease; /* CO_EV_BREAK: which one, for co_told() */
-    const char *what;    /* CO_EV_CONFLICT, static: "lease", "range", "share", "delete", "waiter" */
-    const char *outcome; /* "granted", "revoked", "denied" */
-    uint64_t waited; /* ns */
+    /* CO_EV_CONFLICT */
+    enum co_op op;       /* what `by` was about to do */
+    const char *what;    /* static: "lease", "range", "share", "delete", "waiter" */
+    const char *outcome; /* static: "granted", "revoked", "denied", "deferred" (told to come back), "cancelled" */
+    uint64_t waited;     /* ns, from the first ST_AGAIN; 0: it did not wait */
+    uint64_t handover;   /* ns, of a lock that was waited for: from being free to being taken; 0: nothing of the kind */
 };
 /* Zero-initialise; co_out_done() frees. A lost event is not possible: growth failure revokes instead. */
 struct co_out {
@@ -180,6 +187,7 @@ struct co_policy {
     bool attr_lazy;              /* attr_freshness = lazy | windows */
     bool posix_binds_windows;    /* nlm_enforce_on_smb */
     bool leases;                 /* leases and oplocks are granted at all */
+    uint32_t max_locks, max_waits; /* of one account: byte ranges and POSIX shares; locks that wait. 0: no limit */
     enum co_on_timeout on_break_timeout;
 };
 void co_policy_default(struct co_policy *p);
@@ -206,7 +214,8 @@ void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *
 void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold);
 
 /* Holds. */
-/* Releases party's range: POSIX any sub-range (never fails), Windows the exact one (ST_NOLOCK). */
+/* Releases party's range: POSIX any sub-range (ST_NOMEM, ST_TOOMANY: what is left would be one range more, and there
+ * can be none), Windows the exact one (ST_NOLOCK). */
 enum st co_unlock(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t first, uint64_t last,
                   uint32_t flags, uint64_t now, struct co_out *out);
 /* Releases the share of party.open. */
@@ -227,8 +236,9 @@ enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *p
                uint8_t keep, uint64_t now, struct co_out *out);
 /* The notification of this break cannot be overtaken any more, or there is nobody left to tell: once per CO_EV_BREAK. */
 void co_told(struct co *co, const struct co_key *key, uint64_t lease, uint64_t now);
-/* Delete-pending of a link of the file; set only between enter(CO_DISPOSITION) and leave. */
-void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool on, uint64_t now, struct co_out *out);
+/* Delete-pending of a link of the file, by party; set only between enter(CO_DISPOSITION) and leave. */
+void co_set_delete(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, bool on,
+                   uint64_t now, struct co_out *out);
 bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link);
 /* A rename gave the opens of link `from` the name `to`. */
 void co_relink(struct co *co, const struct co_key *key, uint64_t from, uint64_t to);
@@ -254,5 +264,6 @@ bool co_revoke(struct co *co, const struct co_hold *h, uint64_t now, struct co_o
 
 struct co_stats {
     uint64_t files, ranges, shares, leases, waiters, entered;
+    uint64_t waiting[CO_OP_MAX]; /* the waiters, by what they want to do (first) */
 };
 void co_stats(struct co *co, struct co_stats *ret);

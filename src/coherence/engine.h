@@ -5,6 +5,7 @@
  * atomic, the rest is touched with all its shards held. Only queue.c calls ticket->wake, only out.c writes events,
  * only rules.c decides what conflicts. */
 #pragma once
+#include "base/budget.h"
 #include "base/hash.h"
 #include "coherence/coherence.h"
 #include <pthread.h>
@@ -54,18 +55,30 @@ struct rowner {
     struct hash_link link; /* shard->rowners */
     struct file *file;
     struct co_party party;
-    struct list ranges;
+    struct range *root;
+    struct rowner *drop; /* ranges_drop_client(): the next one */
 };
 
+/* What tells ranges apart for those who look for some only: by flavour, shared or exclusive. */
+enum { RANGE_POSIX_SHARED = 1, RANGE_POSIX_EXCL = 2, RANGE_WIN_SHARED = 4, RANGE_WIN_EXCL = 8 };
+#define RANGE_KINDS 4
+#define RANGE_EXCL ((unsigned)(RANGE_POSIX_EXCL | RANGE_WIN_EXCL))
+#define RANGE_WIN ((unsigned)(RANGE_WIN_SHARED | RANGE_WIN_EXCL))
+#define RANGE_ANY 15u
+
+/* A range is in two trees: of its file and of its owner. */
+enum range_tree { OF_FILE, OF_OWNER };
 struct range {
-    struct range *left, *right;
+    struct {
+        struct range *left, *right;
+    } in[2];
     uint64_t first, last;   /* inclusive; a zero-length range has first = last and covers nothing */
-    uint64_t max, xmax;     /* the greatest `last` in this subtree; of the exclusive ones (0: none) */
+    uint64_t max[RANGE_KINDS]; /* the greatest `last` of each kind in this subtree of the file's */
     uint64_t seq, since;
     struct rowner *owner;
-    struct list own;        /* owner->ranges */
     uint32_t prio;
-    bool exclusive, zero, has_x; /* has_x: an exclusive one in this subtree */
+    uint8_t kind, below;    /* its own, an index; which there are in this subtree, bits */
+    bool exclusive, zero;
 };
 struct ranges {
     struct range *root;
@@ -105,7 +118,8 @@ struct lease {
 
 struct pending {            /* a link that is to be deleted with its last open */
     struct list link;
-    uint64_t name;
+    struct co_party by;     /* who has said so */
+    uint64_t name, since;
 };
 
 struct reservation {        /* bits kept from everybody until whoever was told to come back has come */
@@ -151,7 +165,10 @@ struct op {
     _Atomic bool revoked;          /* a lease that it waited for was revoked at the deadline */
     _Atomic bool voided;           /* its client is gone */
     uint64_t lease_since, range_since; /* when these waits began, 0 = never */
-    struct co_hold met;            /* what it met first */
+    struct met *met;               /* whom it met (met.c) */
+    uint64_t woken;                /* when it was last found that it can go, 0 = not since it last waited */
+    uint64_t handover;             /* a lock that waited: how long it was free for it (coherence.h) */
+    bool deferred;                 /* whoever asked was told to come back */
     uint64_t visited;              /* deadlock.c */
     uint64_t seq;                  /* of its home */
     struct op *next;
@@ -167,8 +184,9 @@ struct bucket {
 
 struct shard {
     pthread_mutex_t mu;
+    struct co *co;
     struct timers timers;
-    struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations;
+    struct pool files, ops, shares, leases, ranges, rowners_pool, pendings, reservations, mets;
     struct hash rowners;
     uint64_t rand, seq;            /* seq: numbers holds and operations */
     struct co_stats stats;
@@ -190,6 +208,7 @@ struct co {
     } penalty[CO_PENALTIES];
     unsigned penalties;
     uint64_t visit;
+    struct budget locks, waits; /* of the accounts */
     struct shard shards[CO_SHARDS];
 };
 

@@ -106,10 +106,13 @@ static enum st eval_shares(struct eval *e, struct part *p)
         if (!share_conflicts(e, p, s, access, deny))
             continue;
         enum st one = eval_one_share(e, p, s);
-        if (one == ST_AGAIN)
+        if (one == ST_AGAIN) {
+            if (!looking(e))
+                met_add(e->op, p, &e->blocker);
             st = one; /* the others are asked in parallel */
-        else if (one)
+        } else if (one) {
             return one;
+        }
     }
     return st;
 }
@@ -120,10 +123,9 @@ enum st eval_modes(struct eval *e, struct part *p)
     if (st || p->ask.flags & CO_FORCE)
         return p->ask.flags & CO_FORCE ? ST_OK : st;
     const struct rule *r = rule_of(&e->co->policy, &e->op->party, &p->ask);
-    if (r->pending_denies && !list_empty(&p->file->pendings) && file_is_pending(p->file, p->ask.link)) {
-        struct co_hold del = {.kind = CO_KIND_DELETE, .key = p->file->key};
-        return refuse(e, ST_DELETE_PENDING, del);
-    }
+    const struct pending *d = r->pending_denies ? pending_of(p->file, p->ask.link) : NULL;
+    if (d)
+        return refuse(e, ST_DELETE_PENDING, hold_of_pending(p->file, d));
     return list_empty(&p->file->shares) ? ST_OK : eval_shares(e, p);
 }
 
@@ -176,7 +178,7 @@ static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, st
     }
     bool alive = lease_break(e->co, l, keep, &e->op->party, e->now, e->out);
     if (idle && (!alive || !lease_blocks(e, p, r, l)))
-        out_conflict(e->out, &p->ask.key, &was, &e->op->party, "granted", 0);
+        out_conflict(e->out, &was, &e->op->party, p->ask.op, "granted", 0, 0);
     return alive;
 }
 
@@ -195,10 +197,13 @@ static enum st leases_against(struct eval *e, struct part *p, const struct rule 
             e->begun |= !l->breaking || (l->floor & ~keep);
         else if (takes && !lease_begin(e, p, r, l))
             continue;
-        if (takes && lease_blocks(e, p, r, l))
+        if (takes && lease_blocks(e, p, r, l)) {
             st = wait_for(e, WHY_LEASE, hold_of_lease(l));
-        else if (st == ST_OK && lease_untold(e, p, r, l))
+            if (!looking(e))
+                met_add(e->op, p, &e->blocker);
+        } else if (st == ST_OK && lease_untold(e, p, r, l)) {
             st = wait_for(e, WHY_LEASE, (struct co_hold){.kind = CO_KIND_NONE, .key = p->file->key});
+        }
     }
     return st;
 }
@@ -235,7 +240,8 @@ static enum st eval_io(struct eval *e, struct part *p, const struct rule *r)
     if (!p->file->ranges.root || ask->first > ask->last)
         return ST_OK;
     struct io_want w = {e, ask, r->range == RULE_WRITES};
-    struct range *hit = ranges_find(&p->file->ranges, ask->first, ask->last, false, io_hit, &w);
+    struct range *hit = ranges_find(&p->file->ranges, ask->first, ask->last,
+                                    rule_range_kinds(&e->co->policy, &e->op->party, ask, w.write), io_hit, &w);
     if (!hit)
         return ST_OK;
     /* An absent holder that may come back can give its range back then: until it does, or is given up. */
@@ -268,7 +274,7 @@ struct range *eval_lock_conflict(const struct file *f, const struct co_party *pa
 {
     struct lock_want w = {party, ask, fn, arg};
     uint64_t last = ask->flags & CO_ZERO_LEN ? ask->first : ask->last;
-    return ranges_find(&f->ranges, ask->first, last, !(ask->flags & CO_EXCLUSIVE), lock_hit, &w);
+    return ranges_find(&f->ranges, ask->first, last, ask->flags & CO_EXCLUSIVE ? RANGE_ANY : RANGE_EXCL, lock_hit, &w);
 }
 
 /* A holder that is being broken pushes out the locks that it had cached: they count as held before the break (D3). */
@@ -357,7 +363,7 @@ static enum st eval_lock(struct eval *e, struct part *p)
 {
     bool test = p->ask.op == CO_TEST, wait = p->ask.flags & CO_WAIT;
     if (!test && e->co->policy.nlm_break_deny && e->op->party.flavour == CO_POSIX && atomic_load(&e->op->revoked))
-        return refuse(e, ST_LOCK_DENIED, e->op->met);
+        return refuse(e, ST_LOCK_DENIED, met_first(e->op));
     struct range *hit = eval_lock_conflict(p->file, &e->op->party, &p->ask, NULL, NULL);
     if (hit && (test || !wait))
         return refuse(e, ST_LOCK_DENIED, hold_of_range(p->file, hit));

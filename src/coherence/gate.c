@@ -74,6 +74,7 @@ static void gate_note(struct gate *g, unsigned i)
     g->whys |= g->e.why;
     part_waits_for(p, g->e.why, g->e.why_op);
     p->behind = g->e.blocker.id;
+    met_add(g->op, p, &g->e.blocker);
     g->e.why_op = NULL;
 }
 
@@ -106,6 +107,9 @@ static bool gate_may_close_circle(const struct gate *g)
 static enum st gate_wait(struct gate *g)
 {
     struct op *op = g->op;
+    if (list_empty(&op->part[0].link) && op_wants(op) &&
+        !budget_allows(&g->e.co->waits, op->party.account, g->e.co->policy.max_waits, 1))
+        return ST_TOOMANY;
     if (gate_may_close_circle(g)) {
         if (!g->all) { /* come back with all; the place in the queue keeps its files there meanwhile */
             if (list_empty(&op->part[0].link))
@@ -118,8 +122,7 @@ static enum st gate_wait(struct gate *g)
     }
     if (!g->t->queued_at)
         g->t->queued_at = g->e.now;
-    if (op->met.kind == CO_KIND_NONE)
-        op->met = g->t->blocker;
+    op->woken = 0;
     g->t->deadline = gate_deadline(g);
     if (list_empty(&op->part[0].link))
         op_enqueue(g->e.co, op);
@@ -171,16 +174,22 @@ static enum st gate_decide(struct gate *g)
 
 /* ---- going ------------------------------------------------------------------------------------------------- */
 
-static bool gate_reserve_memory(const struct gate *g)
+/* Room for what is taken: memory, and in the account's budget. */
+static enum st gate_room(const struct gate *g)
 {
-    for (unsigned i = 0; i < g->op->n; i++) {
-        struct shard *sh = shard_of(g->e.co, g->op->part[i].file);
-        if (g->op->part[i].ask.op == CO_LOCK && !ranges_reserve(sh, 3 * g->op->n))
-            return false;
-        if (g->op->part[i].ask.op == CO_OPEN && !pool_reserve(&sh->shares, g->op->n))
-            return false;
+    const struct op *op = g->op;
+    struct co *co = g->e.co;
+    bool counts = op->part[0].ask.op == CO_LOCK;
+    for (unsigned i = 0; i < op->n; i++) {
+        const struct co_ask *ask = &op->part[i].ask;
+        struct shard *sh = shard_of(co, op->part[i].file);
+        if (ask->op == CO_LOCK && !ranges_reserve(sh, 3 * op->n))
+            return ST_NOMEM;
+        if (ask->op == CO_OPEN && !pool_reserve(&sh->shares, op->n))
+            return ST_NOMEM;
+        counts |= ask->op == CO_OPEN && !(ask->flags & CO_NO_HOLD) && op->party.flavour == CO_POSIX;
     }
-    return true;
+    return !counts || budget_allows(&co->locks, op->party.account, co->policy.max_locks, op->n) ? ST_OK : ST_TOOMANY;
 }
 
 /* Whoever was told to come back has come. */
@@ -212,11 +221,12 @@ static void part_take(struct gate *g, struct part *p)
 static enum st gate_go(struct gate *g)
 {
     struct op *op = g->op;
-    if (!gate_reserve_memory(g))
-        return ST_NOMEM;
-    if (g->t->queued_at)
-        out_conflict(g->e.out, &op->part[0].ask.key, &op->met, &op->party,
-                     atomic_load(&op->revoked) ? "revoked" : "granted", g->e.now - g->t->queued_at);
+    enum st st = gate_room(g);
+    if (st != ST_OK)
+        return st;
+    if (op->part[0].ask.op == CO_LOCK && op->range_since && op->woken)
+        op->handover = MAX(g->e.now - op->woken, 1ull);
+    met_tell(op, NULL, atomic_load(&op->revoked) ? "revoked" : "granted", g->e.now, g->e.out);
     for (unsigned i = 0; i < op->n; i++)
         part_take(g, &op->part[i]);
     if (!list_empty(&op->part[0].link))
@@ -254,8 +264,7 @@ static enum st gate_run(struct gate *g)
         return st;
     if (g->e.blocker.kind != CO_KIND_NONE)
         g->t->blocker = g->e.blocker;
-    out_conflict(g->e.out, &op->part[0].ask.key, &g->t->blocker, &op->party, "denied",
-                 g->t->queued_at ? g->e.now - g->t->queued_at : 0);
+    met_tell(op, &g->t->blocker, st == ST_CANCELLED ? "cancelled" : "denied", g->e.now, g->e.out);
     op_forget(co, op, g->e.now);
     g->t->queued_at = 0;
     return st;
@@ -297,11 +306,11 @@ static bool asks_valid(const struct co_ask *asks, size_t n)
 static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t, const struct co_party *party,
                              const struct co_ask *asks, size_t n, uint64_t now)
 {
-    struct co_hold met = {0};
+    struct met *met = NULL;
     uint64_t lease_since = 0;
     bool revoked = false, voided = false;
     if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
-        met = old->met;
+        met = TAKE_PTR(old->met);
         lease_since = old->lease_since;
         revoked = atomic_load(&old->revoked);
         voided = atomic_load(&old->voided);
@@ -313,6 +322,8 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
         op->lease_since = lease_since;
         atomic_store(&op->revoked, revoked);
         atomic_store(&op->voided, voided);
+    } else {
+        met_free(met);
     }
     t->eng = op;
     return op;
@@ -386,6 +397,7 @@ void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *
         return;
     uint64_t mask = op_shards(op);
     shards_lock(co, mask);
+    met_tell(op, NULL, op->deferred ? "deferred" : "cancelled", now, out);
     op_forget(co, op, now);
     shards_unlock(co, mask);
     t->queued_at = 0;
@@ -398,6 +410,7 @@ void co_reserve(struct co *co, struct co_ticket *t, uint64_t now, uint64_t hold)
         return;
     uint64_t mask = op_shards(op);
     shards_lock(co, mask);
+    op->deferred = true;
     for (unsigned i = 0; i < op->n; i++) {
         const struct part *p = &op->part[i];
         struct shard *sh = shard_of(co, p->file);

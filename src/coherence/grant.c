@@ -127,7 +127,7 @@ static uint8_t after_others(const struct grant *g, uint8_t bits)
 static uint8_t grantable(const struct grant *g, const struct lease *own, uint8_t want)
 {
     if (!want || (in_grace(g->co, g->now) && !g->reclaim) ||
-        ranges_find(&g->f->ranges, 0, UINT64_MAX, false, range_foreign, (void *)g))
+        ranges_find(&g->f->ranges, 0, UINT64_MAX, RANGE_ANY, range_foreign, (void *)g))
         return 0;
     uint8_t bits = beside_opens(g, want);
     bits = beside_leases(g, own, bits);

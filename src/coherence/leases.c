@@ -207,6 +207,8 @@ static enum st lease_acked(struct co *co, struct lease *l, uint8_t keep, uint64_
         keep = 0; /* [MS-SMB2] 3.3.5.22.1: the break is complete all the same, with nothing left */
         st = ST_BAD_ACK;
     }
+    struct co_event ev = {.kind = CO_EV_ACK, .key = f->key, .party = l->party, .waited = now - l->break_at};
+    (void)out_push(out, &ev);
     uint8_t floor = l->floor;
     lease_settle(co, l, rule_valid(l->kind, keep));
     l->floor = floor & l->granted;

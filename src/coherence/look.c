@@ -39,7 +39,7 @@ static void look_at(struct holds *hs, const struct file *f)
     const struct pending *d;
     const struct part *p;
     struct look_range lr = {hs, f};
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, look_at_range, &lr);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, look_at_range, &lr);
     list_each(s, &f->shares, link)
         if (!s->voided)
             holds_add(hs, hold_of_share(f, s));
@@ -47,7 +47,7 @@ static void look_at(struct holds *hs, const struct file *f)
         if (l->granted)
             holds_add(hs, hold_of_lease(l));
     list_each(d, &f->pendings, link)
-        holds_add(hs, (struct co_hold){.kind = CO_KIND_DELETE, .key = f->key});
+        holds_add(hs, hold_of_pending(f, d));
     list_each(p, &f->queue, link)
         holds_add(hs, hold_of_part(p));
 }
@@ -93,6 +93,8 @@ void co_stats(struct co *co, struct co_stats *ret)
         ret->leases += sh->stats.leases;
         ret->waiters += sh->stats.waiters;
         ret->entered += sh->stats.entered;
+        for (size_t k = 0; k < CO_OP_MAX; k++)
+            ret->waiting[k] += sh->stats.waiting[k];
         pthread_mutex_unlock(&sh->mu);
         for (size_t b = 0; b < CO_BUCKETS; b++) {
             uint64_t n = atomic_load_explicit(&sh->buckets[b].under_way, memory_order_relaxed);

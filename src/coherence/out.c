@@ -31,16 +31,17 @@ void co_out_done(struct co_out *out)
     out->n = out->cap = 0;
 }
 
-void out_conflict(struct co_out *out, const struct co_key *key, const struct co_hold *h, const struct co_party *by,
-                  const char *outcome, uint64_t waited)
+void out_conflict(struct co_out *out, const struct co_hold *h, const struct co_party *by, enum co_op op,
+                  const char *outcome, uint64_t waited, uint64_t handover)
 {
     static const char *const words[] = {
         [CO_KIND_NONE] = "operation", [CO_KIND_RANGE] = "range",   [CO_KIND_SHARE] = "share",
         [CO_KIND_LEASE] = "lease",    [CO_KIND_DELETE] = "delete", [CO_KIND_WAITER] = "waiter"};
     if (h->kind == CO_KIND_NONE || party_same(&h->party, by))
         return;
-    struct co_event ev = {.kind = CO_EV_CONFLICT, .key = *key, .party = h->party, .by = *by, .from = h->lease,
-                          .to = h->breaking_to, .what = words[h->kind], .outcome = outcome, .waited = waited};
+    struct co_event ev = {.kind = CO_EV_CONFLICT, .key = h->key, .party = h->party, .by = *by, .from = h->lease,
+                          .to = h->breaking_to, .op = op, .what = words[h->kind], .outcome = outcome, .waited = waited,
+                          .handover = handover};
     (void)out_push(out, &ev);
 }
 
@@ -69,6 +70,11 @@ struct co_hold hold_of_lease(const struct lease *l)
                             .breaking_to = l->breaking ? l->to : l->granted, .breaking = l->breaking,
                             .disconnected = lease_disconnected(l, &persistent), .since = l->since,
                             .id = id_of(l->file->hash, l->seq)};
+}
+
+struct co_hold hold_of_pending(const struct file *f, const struct pending *d)
+{
+    return (struct co_hold){.kind = CO_KIND_DELETE, .key = f->key, .party = d->by, .since = d->since};
 }
 
 /* A ticket in the queue, or (kind none) an operation under way. */

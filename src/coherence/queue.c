@@ -50,6 +50,7 @@ void op_free(struct co *co, struct op *op, uint64_t now)
 {
     struct shard *sh = op->home;
     timers_release(&sh->timers, &op->timer);
+    met_done(op);
     for (unsigned i = 0; i < op->n; i++)
         part_waits_for(&op->part[i], 0, NULL);
     for (unsigned i = 0; i < op->n; i++) {
@@ -70,7 +71,7 @@ uint64_t op_shards(const struct op *op)
     return mask;
 }
 
-static bool op_wants(const struct op *op)
+bool op_wants(const struct op *op)
 {
     for (unsigned i = 0; i < op->n; i++)
         if (op->part[i].ask.op == CO_LOCK && op->part[i].ask.flags & CO_WAIT)
@@ -83,24 +84,28 @@ void op_enqueue(struct co *co, struct op *op)
     for (unsigned i = 0; i < op->n; i++)
         list_append(&op->part[i].file->queue, &op->part[i].link);
     op->home->stats.waiters++;
+    op->home->stats.waiting[op->part[0].ask.op]++;
     if (!op_wants(op))
         return;
     pthread_mutex_lock(&co->mu);
     hash_insert(&co->wanting, &op->wanting, party_hash(&op->party));
     pthread_mutex_unlock(&co->mu);
     op->is_wanting = true;
+    budget_take(&co->waits, op->party.account);
 }
 
 void op_dequeue(struct co *co, struct op *op, uint64_t now)
 {
     struct shard *sh = op->home;
     sh->stats.waiters--;
+    sh->stats.waiting[op->part[0].ask.op]--;
     timer_clear(&sh->timers, &op->timer);
     if (op->is_wanting) {
         pthread_mutex_lock(&co->mu);
         hash_remove(&co->wanting, &op->wanting);
         pthread_mutex_unlock(&co->mu);
         op->is_wanting = false;
+        budget_give(&co->waits, op->party.account);
     }
     for (unsigned i = 0; i < op->n; i++) {
         list_remove(&op->part[i].link);
@@ -173,8 +178,10 @@ void queue_wake(struct co *co, struct file *f, uint8_t what, const struct op *go
             continue;
         if (!(atomic_load(&op->blocked) & bit) || part_blocked(co, p, now))
             continue;
-        if (atomic_fetch_and(&op->blocked, ~bit) == bit)
-            op->ticket->wake(op->ticket);
+        if (atomic_fetch_and(&op->blocked, ~bit) != bit)
+            continue;
+        op->woken = now;
+        op->ticket->wake(op->ticket);
     }
 }
 

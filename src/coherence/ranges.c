@@ -1,7 +1,8 @@
-/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end (and the greatest
- * end of an exclusive range) below it, so that finding who overlaps is O(log n + answers). Both flavours live in it: POSIX
- * ranges of one owner are kept disjoint by replacing, merging and splitting; Windows ranges stack and go only by exact
- * match. Knows no conflict: the caller has asked rules.c. */
+/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end of each kind of range
+ * below it, so that finding who overlaps is O(log n + answers), however many there are of kinds that do not matter. Each
+ * owner has a second one of its own ranges: what it holds itself must not be looked for among thousands of others.
+ * Both flavours live here: POSIX ranges of one owner are kept disjoint by replacing, merging and splitting; Windows
+ * ranges stack and go only by exact match. Knows no conflict: the caller has asked rules.c. */
 #include "engine.h"
 
 static uint32_t range_random(struct shard *sh)
@@ -16,122 +17,137 @@ static void node_sum_child(struct range *n, const struct range *c)
 {
     if (!c)
         return;
-    n->max = MAX(n->max, c->max);
-    if (c->has_x) {
-        n->xmax = n->has_x ? MAX(n->xmax, c->xmax) : c->xmax;
-        n->has_x = true;
-    }
+    for (unsigned k = 0; k < RANGE_KINDS; k++)
+        if (c->below & 1u << k)
+            n->max[k] = n->below & 1u << k ? MAX(n->max[k], c->max[k]) : c->max[k];
+    n->below |= c->below;
 }
 
-static void node_sum(struct range *n)
+static void node_sum(struct range *n, enum range_tree t)
 {
-    n->max = n->last;
-    n->has_x = n->exclusive;
-    n->xmax = n->exclusive ? n->last : 0;
-    node_sum_child(n, n->left);
-    node_sum_child(n, n->right);
+    if (t != OF_FILE)
+        return;
+    n->below = (uint8_t)(1u << n->kind);
+    n->max[n->kind] = n->last;
+    node_sum_child(n, n->in[t].left);
+    node_sum_child(n, n->in[t].right);
+}
+
+/* By start; then so that all those which Windows cannot tell apart are side by side. */
+static int node_compare(const struct range *a, const struct range *b)
+{
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    if (a->last != b->last)
+        return a->last < b->last ? -1 : 1;
+    return (a->exclusive << 1 | a->zero) - (b->exclusive << 1 | b->zero);
 }
 
 static bool node_before(const struct range *a, const struct range *b)
 {
-    return a->first != b->first ? a->first < b->first : a->seq < b->seq;
+    int c = node_compare(a, b);
+    return c ? c < 0 : a->seq < b->seq;
 }
 
 /* Everything before `at` to the left, the rest to the right. */
-static void node_split(struct range *n, const struct range *at, struct range **ret_l, struct range **ret_r)
+static void node_split(enum range_tree t, struct range *n, const struct range *at, struct range **ret_l,
+                       struct range **ret_r)
 {
     if (!n) {
         *ret_l = *ret_r = NULL;
         return;
     }
     if (node_before(n, at)) {
-        node_split(n->right, at, &n->right, ret_r);
+        node_split(t, n->in[t].right, at, &n->in[t].right, ret_r);
         *ret_l = n;
     } else {
-        node_split(n->left, at, ret_l, &n->left);
+        node_split(t, n->in[t].left, at, ret_l, &n->in[t].left);
         *ret_r = n;
     }
-    node_sum(n);
+    node_sum(n, t);
 }
 
-static struct range *node_merge(struct range *l, struct range *r)
+static struct range *node_merge(enum range_tree t, struct range *l, struct range *r)
 {
     if (!l || !r)
         return l ? l : r;
     if (l->prio >= r->prio) {
-        l->right = node_merge(l->right, r);
-        node_sum(l);
+        l->in[t].right = node_merge(t, l->in[t].right, r);
+        node_sum(l, t);
         return l;
     }
-    r->left = node_merge(l, r->left);
-    node_sum(r);
+    r->in[t].left = node_merge(t, l, r->in[t].left);
+    node_sum(r, t);
     return r;
 }
 
-static struct range *node_insert(struct range *n, struct range *e)
+static struct range *node_insert(enum range_tree t, struct range *n, struct range *e)
 {
     if (!n || n->prio < e->prio) {
-        node_split(n, e, &e->left, &e->right);
-        node_sum(e);
+        node_split(t, n, e, &e->in[t].left, &e->in[t].right);
+        node_sum(e, t);
         return e;
     }
     if (node_before(e, n))
-        n->left = node_insert(n->left, e);
+        n->in[t].left = node_insert(t, n->in[t].left, e);
     else
-        n->right = node_insert(n->right, e);
-    node_sum(n);
+        n->in[t].right = node_insert(t, n->in[t].right, e);
+    node_sum(n, t);
     return n;
 }
 
-static struct range *node_remove(struct range *n, struct range *e)
+static struct range *node_remove(enum range_tree t, struct range *n, struct range *e)
 {
     if (n == e)
-        return node_merge(n->left, n->right);
+        return node_merge(t, n->in[t].left, n->in[t].right);
     if (node_before(e, n))
-        n->left = node_remove(n->left, e);
+        n->in[t].left = node_remove(t, n->in[t].left, e);
     else
-        n->right = node_remove(n->right, e);
-    node_sum(n);
+        n->in[t].right = node_remove(t, n->in[t].right, e);
+    node_sum(n, t);
     return n;
 }
 
-static void tree_insert(struct shard *sh, struct ranges *t, struct range *e)
+static bool node_reaches(const struct range *n, uint64_t first, unsigned kinds)
 {
-    e->prio = range_random(sh);
-    e->seq = ++sh->seq;
-    e->left = e->right = NULL;
-    t->root = node_insert(t->root, e);
-    t->n++;
-    sh->stats.ranges++;
+    for (unsigned k = 0; k < RANGE_KINDS; k++)
+        if (kinds & n->below & 1u << k && n->max[k] >= first)
+            return true;
+    return false;
 }
 
-static void tree_remove(struct shard *sh, struct ranges *t, struct range *e)
-{
-    t->root = node_remove(t->root, e);
-    t->n--;
-    sh->stats.ranges--;
-}
-
-static struct range *node_find(struct range *n, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
+static struct range *node_find(struct range *n, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
                                void *arg)
 {
-    while (n && n->max >= first && (!exclusive_only || (n->has_x && n->xmax >= first))) {
-        struct range *hit = node_find(n->left, first, last, exclusive_only, fn, arg);
+    while (n && node_reaches(n, first, kinds)) {
+        struct range *hit = node_find(n->in[OF_FILE].left, first, last, kinds, fn, arg);
         if (hit)
             return hit;
         if (n->first > last)
             return NULL;
-        if (n->last >= first && (n->exclusive || !exclusive_only) && fn(arg, n))
+        if (n->last >= first && kinds & 1u << n->kind && fn(arg, n))
             return n;
-        n = n->right;
+        n = n->in[OF_FILE].right;
     }
     return NULL;
 }
 
-struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, bool exclusive_only, range_match fn,
+struct range *ranges_find(const struct ranges *t, uint64_t first, uint64_t last, unsigned kinds, range_match fn,
                           void *arg)
 {
-    return node_find(t->root, first, last, exclusive_only, fn, arg);
+    return node_find(t->root, first, last, kinds, fn, arg);
+}
+
+/* The owner's first range that ends at `at` or after it: of a POSIX owner, whose ranges end in the order they begin. */
+static struct range *own_reaching(const struct rowner *o, uint64_t at)
+{
+    struct range *found = NULL;
+    for (struct range *n = o->root; n;) {
+        if (n->last >= at)
+            found = n;
+        n = n->last >= at ? n->in[OF_OWNER].left : n->in[OF_OWNER].right;
+    }
+    return found;
 }
 
 /* ---- owners ------------------------------------------------------------------------------------------------ */
@@ -162,14 +178,13 @@ static struct rowner *owner_get(struct shard *sh, struct file *f, const struct c
     o = pool_get(&sh->rowners_pool);
     o->file = f;
     o->party = *p;
-    list_init(&o->ranges);
     hash_insert(&sh->rowners, &o->link, owner_hash(f, p));
     return o;
 }
 
 static void owner_put(struct shard *sh, struct rowner *o)
 {
-    if (!list_empty(&o->ranges))
+    if (o->root)
         return;
     hash_remove(&sh->rowners, &o->link);
     pool_put(&sh->rowners_pool, o);
@@ -186,21 +201,38 @@ static void range_add(struct shard *sh, struct rowner *o, uint64_t first, uint64
                       uint64_t now)
 {
     struct range *r = pool_get(&sh->ranges);
+    struct ranges *t = &o->file->ranges;
     r->first = first;
     r->last = last;
     r->exclusive = exclusive;
     r->zero = zero;
+    r->kind = (uint8_t)((o->party.flavour == CO_WINDOWS ? 2 : 0) + exclusive);
     r->since = now;
     r->owner = o;
-    list_append(&o->ranges, &r->own);
-    tree_insert(sh, &o->file->ranges, r);
+    r->prio = range_random(sh);
+    r->seq = ++sh->seq;
+    t->root = node_insert(OF_FILE, t->root, r);
+    t->n++;
+    o->root = node_insert(OF_OWNER, o->root, r);
+    sh->stats.ranges++;
+    budget_take(&sh->co->locks, o->party.account);
+}
+
+/* But for the owner's tree, which is the caller's business. */
+static void range_leave_file(struct shard *sh, struct range *r)
+{
+    struct ranges *t = &r->owner->file->ranges;
+    t->root = node_remove(OF_FILE, t->root, r);
+    t->n--;
+    sh->stats.ranges--;
+    budget_give(&sh->co->locks, r->owner->party.account);
+    pool_put(&sh->ranges, r);
 }
 
 static void range_free(struct shard *sh, struct range *r)
 {
-    tree_remove(sh, &r->owner->file->ranges, r);
-    list_remove(&r->own);
-    pool_put(&sh->ranges, r);
+    r->owner->root = node_remove(OF_OWNER, r->owner->root, r);
+    range_leave_file(sh, r);
 }
 
 /* Takes r out and puts back what of it lies outside [first, last]. */
@@ -215,38 +247,26 @@ static void range_cut(struct shard *sh, struct range *r, uint64_t first, uint64_
         range_add(sh, o, last + 1, was.last, was.exclusive, false, was.since);
 }
 
-struct posix_want {
-    const struct rowner *owner;
-    uint64_t first, last;
-    bool exclusive;
-};
-
-/* The owner's own: every overlapping one, and an adjacent one of the same type (which becomes part of the new). */
-static bool posix_affected(void *arg, const struct range *r)
-{
-    const struct posix_want *w = arg;
-    if (r->owner != w->owner)
-        return false;
-    return (r->first <= w->last && w->first <= r->last) || r->exclusive == w->exclusive;
-}
-
+/* What of the owner's own is overlapped gives way; of the same type it becomes part of the new one, also when it is
+ * only adjacent. */
 static void posix_lock(struct shard *sh, struct rowner *o, uint64_t first, uint64_t last, bool exclusive, uint64_t now)
 {
-    struct posix_want w = {o, first, last, exclusive};
-    for (;;) {
-        uint64_t lo = w.first ? w.first - 1 : 0, hi = w.last < UINT64_MAX ? w.last + 1 : UINT64_MAX;
-        struct range *r = ranges_find(&o->file->ranges, lo, hi, false, posix_affected, &w);
-        if (!r)
-            break;
-        if (r->exclusive != exclusive) {
+    uint64_t lo = first, hi = last, at = first ? first - 1 : 0, end = last < UINT64_MAX ? last + 1 : UINT64_MAX;
+    for (struct range *r; (r = own_reaching(o, at)) != NULL && r->first <= end;) {
+        if (r->exclusive == exclusive) {
+            lo = MIN(lo, r->first);
+            hi = MAX(hi, r->last);
+            range_free(sh, r);
+        } else if (r->first <= last && first <= r->last) {
             range_cut(sh, r, first, last);
-            continue;
+            at = first; /* what is left before it is done with */
+        } else if (r->last < UINT64_MAX) {
+            at = r->last + 1;
+        } else {
+            break;
         }
-        w.first = MIN(w.first, r->first);
-        w.last = MAX(w.last, r->last);
-        range_free(sh, r);
     }
-    range_add(sh, o, w.first, w.last, exclusive, false, now);
+    range_add(sh, o, lo, hi, exclusive, false, now);
 }
 
 void ranges_lock(struct shard *sh, struct file *f, const struct co_party *p, const struct co_ask *ask, uint64_t now)
@@ -259,39 +279,36 @@ void ranges_lock(struct shard *sh, struct file *f, const struct co_party *p, con
         range_add(sh, o, ask->first, zero ? ask->first : ask->last, ex, zero, now);
 }
 
-struct exact_want {
-    const struct rowner *owner;
-    uint64_t first, last;
-    bool zero, exclusive;
-};
-
-static bool exact(void *arg, const struct range *r)
+/* The owner's exact one, the oldest if there are several. */
+static struct range *exact(const struct rowner *o, const struct range *like)
 {
-    const struct exact_want *w = arg;
-    return r->owner == w->owner && r->first == w->first && r->last == w->last && r->zero == w->zero &&
-           r->exclusive == w->exclusive;
+    struct range *found = NULL;
+    for (struct range *n = o->root; n;) {
+        int c = node_compare(like, n);
+        found = c == 0 ? n : found;
+        n = c <= 0 ? n->in[OF_OWNER].left : n->in[OF_OWNER].right;
+    }
+    return found;
 }
 
 /* [MS-FSA] 2.1.5.9: the exact range; the exclusive one first when both are there. */
 static enum st windows_unlock(struct shard *sh, struct rowner *o, uint64_t first, uint64_t last, bool zero)
 {
-    struct exact_want w = {o, first, last, zero, true};
-    struct range *r = ranges_find(&o->file->ranges, first, first, true, exact, &w);
-    if (!r) {
-        w.exclusive = false;
-        r = ranges_find(&o->file->ranges, first, first, false, exact, &w);
-    }
-    if (!r)
+    struct range like = {.first = first, .last = last, .zero = zero, .exclusive = true};
+    struct range *r = exact(o, &like);
+    like.exclusive = false;
+    if (!r && !(r = exact(o, &like)))
         return ST_NOLOCK;
     range_free(sh, r);
     owner_put(sh, o);
     return ST_OK;
 }
 
-static bool posix_overlap(void *arg, const struct range *r)
+/* Cutting a piece out of the middle of a range makes two of it. */
+static bool posix_splits(const struct rowner *o, uint64_t first, uint64_t last)
 {
-    const struct posix_want *w = arg;
-    return r->owner == w->owner;
+    const struct range *r = own_reaching(o, first);
+    return r && r->first < first && r->last > last;
 }
 
 enum st ranges_unlock(struct shard *sh, struct file *f, const struct co_party *p, uint64_t first, uint64_t last,
@@ -304,19 +321,26 @@ enum st ranges_unlock(struct shard *sh, struct file *f, const struct co_party *p
         return ST_OK;
     if (!ranges_reserve(sh, 2))
         return ST_NOMEM;
-    struct posix_want w = {.owner = o};
-    struct range *r;
-    while ((r = ranges_find(&f->ranges, first, last, false, posix_overlap, &w)))
+    if (!budget_allows(&sh->co->locks, o->party.account, sh->co->policy.max_locks, 1) && posix_splits(o, first, last))
+        return ST_TOOMANY;
+    for (struct range *r; (r = own_reaching(o, first)) != NULL && r->first <= last;)
         range_cut(sh, r, first, last);
     owner_put(sh, o);
     return ST_OK;
 }
 
+/* In order: the owner's tree is unrolled from its left end, and what leaves the file's is the leftmost of his. */
 static void owner_drop(struct shard *sh, struct rowner *o)
 {
-    struct range *r;
-    list_each(r, &o->ranges, own)
-        range_free(sh, r);
+    for (struct range *n = TAKE_PTR(o->root), *next; n; n = next) {
+        if ((next = n->in[OF_OWNER].left) != NULL) {
+            n->in[OF_OWNER].left = next->in[OF_OWNER].right;
+            next->in[OF_OWNER].right = n;
+        } else {
+            next = n->in[OF_OWNER].right;
+            range_leave_file(sh, n);
+        }
+    }
     owner_put(sh, o);
 }
 
@@ -328,20 +352,31 @@ bool ranges_drop_owner(struct shard *sh, struct file *f, const struct co_party *
     return o != NULL;
 }
 
-static bool of_client(void *arg, const struct range *r)
+struct client_want {
+    uint64_t client;
+    struct rowner *owners; /* found so far */
+};
+
+static bool note_owner(void *arg, const struct range *r)
 {
-    return r->owner->party.client == *(const uint64_t *)arg;
+    struct client_want *w = arg;
+    struct rowner *o = r->owner;
+    if (o->party.client == w->client && !o->drop) {
+        o->drop = w->owners ? w->owners : o; /* the last one points to itself */
+        w->owners = o;
+    }
+    return false;
 }
 
 bool ranges_drop_client(struct shard *sh, struct file *f, uint64_t client)
 {
-    bool any = false;
-    struct range *r;
-    while ((r = ranges_find(&f->ranges, 0, UINT64_MAX, false, of_client, &client))) {
-        owner_drop(sh, r->owner);
-        any = true;
+    struct client_want w = {.client = client};
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, note_owner, &w);
+    for (struct rowner *o = w.owners, *next; o; o = next) {
+        next = o->drop != o ? o->drop : NULL;
+        owner_drop(sh, o);
     }
-    return any;
+    return w.owners != NULL;
 }
 
 void ranges_drop_all(struct shard *sh, struct file *f)

@@ -49,7 +49,7 @@ static bool range_is(void *arg, const struct range *r)
 static bool revoke_range(struct co *co, struct file *f, uint64_t id, uint64_t now, struct co_out *out)
 {
     struct range_id want = {f, id};
-    struct range *r = ranges_find(&f->ranges, 0, UINT64_MAX, false, range_is, &want);
+    struct range *r = ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, range_is, &want);
     if (!r)
         return false;
     struct co_party owner = r->owner->party;

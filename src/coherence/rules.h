@@ -41,6 +41,9 @@ bool rule_touch(uint64_t af, uint64_t al, bool az, uint64_t bf, uint64_t bl, boo
 /* Does a range that is held bind this I/O (write or read of [first, last])? */
 bool rule_range_io(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask, bool write,
                    const struct range *r);
+/* Of which kinds (RANGE_*) are ranges that could bind it? The others need not be looked at. */
+unsigned rule_range_kinds(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask,
+                          bool write);
 /* Does a held range, or a lock that is asked for, exclude this lock? */
 bool rule_lock(const struct co_party *party, const struct co_ask *ask, const struct co_party *other, uint64_t first,
                uint64_t last, bool zero, bool exclusive);

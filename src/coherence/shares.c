@@ -12,6 +12,13 @@ struct share *share_find(const struct file *f, const struct co_party *p)
     return NULL;
 }
 
+/* Windows' opens are counted, and limited, by their front end. */
+static void share_account(struct shard *sh, const struct share *s, void (*fn)(struct budget *b, uint64_t account))
+{
+    if (s->party.flavour == CO_POSIX)
+        fn(&sh->co->locks, s->party.account);
+}
+
 void share_add(struct co *co, struct file *f, const struct co_party *p, const struct co_ask *ask, uint64_t now)
 {
     struct shard *sh = shard_of(co, f);
@@ -22,8 +29,11 @@ void share_add(struct co *co, struct file *f, const struct co_party *p, const st
         s->seq = ++sh->seq;
         list_append(&f->shares, &s->link);
         sh->stats.shares++;
+    } else {
+        share_account(sh, s, budget_give);
     }
     s->party = *p;
+    share_account(sh, s, budget_take);
     s->name = ask->link;
     s->since = now;
     s->access = ask->access;
@@ -48,6 +58,7 @@ void share_free(struct co *co, struct file *f, struct share *s, uint64_t now)
     share_leave_lease(co, s, now);
     list_remove(&s->link);
     sh->stats.shares--;
+    share_account(sh, s, budget_give);
     pool_put(&sh->shares, s);
 }
 
@@ -66,13 +77,13 @@ bool share_void(struct co *co, struct file *f, struct share *s, uint64_t now, st
     return true;
 }
 
-bool file_is_pending(const struct file *f, uint64_t name)
+struct pending *pending_of(const struct file *f, uint64_t name)
 {
     struct pending *d;
     list_each(d, &f->pendings, link)
         if (!name || !d->name || d->name == name)
-            return true;
-    return false;
+            return d;
+    return NULL;
 }
 
 struct pending *pending_find(const struct file *f, uint64_t name)
@@ -90,7 +101,8 @@ void pending_clear(struct shard *sh, struct pending *d)
     pool_put(&sh->pendings, d);
 }
 
-void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool on, uint64_t now, struct co_out *out)
+void co_set_delete(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, bool on,
+                   uint64_t now, struct co_out *out)
 {
     struct shard *sh;
     struct file *f = file_lock(co, key, &sh);
@@ -98,7 +110,9 @@ void co_set_delete(struct co *co, const struct co_key *key, uint64_t link, bool 
         f = file_get(co, sh, key, file_hash(co, key));
     struct pending *d = f ? pending_find(f, link) : NULL;
     if (on && f && !d && (d = pool_get(&sh->pendings))) {
+        d->by = *party;
         d->name = link;
+        d->since = now;
         list_append(&f->pendings, &d->link);
     } else if (!on && d) {
         pending_clear(sh, d);
@@ -112,7 +126,7 @@ bool co_delete_pending(struct co *co, const struct co_key *key, uint64_t link)
 {
     struct shard *sh;
     const struct file *f = file_lock(co, key, &sh);
-    bool pending = f && file_is_pending(f, link);
+    bool pending = f && pending_of(f, link);
     pthread_mutex_unlock(&sh->mu);
     return pending;
 }

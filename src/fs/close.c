@@ -32,7 +32,7 @@ static void set_disposition(struct fs *fs, struct fs_open *o, const struct co_ke
         return;
     if (!o->stream)
         memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
-    co_set_delete(fs->co, key, link, true, clock_now(), &out);
+    co_set_delete(fs->co, key, &o->party, link, true, clock_now(), &out);
     fs_deliver(fs, &out);
     fs_force_end(fs, &t);
     if (!o->stream && o->node->type == ST_DIR)
@@ -179,6 +179,8 @@ void fs_close(struct fs_req *q, struct fs_open *o, struct fs_attr *attr)
     if (closed)
         return;
     fs_watch_close(o);
+    if (p->sees_local)
+        fs_local_end(o->node);
     tell_directory(q, o);
     if (o->stream)
         close_stream(q, o, dispose, posix);

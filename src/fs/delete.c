@@ -52,7 +52,7 @@ static enum st mark(struct fs_req *q, struct fs_open *o, enum mark how)
         ask.link = fs_open_link(o);
         memcpy(fsn(o->node)->deleter, o->party.parent_lease, sizeof o->party.parent_lease);
     }
-    co_set_delete(q->fs->co, &ask.key, ask.link, how != MARK_OFF, clock_now(), &out);
+    co_set_delete(q->fs->co, &ask.key, &o->party, ask.link, how != MARK_OFF, clock_now(), &out);
     remember(o, how);
     fsn_unlock_all(&o->node, 1);
     fs_deliver(q->fs, &out);

@@ -103,8 +103,8 @@ void fs_free(struct fs *fs)
 {
     if (!fs)
         return;
+    fs_shares_free(fs); /* first: stores tell of local changes until they are closed */
     fs_gate_stop(fs);
-    fs_shares_free(fs);
     hash_done(&fs->opens);
     pthread_rwlock_destroy(&fs->shares_lock);
     pthread_mutex_destroy(&fs->opens_lock);

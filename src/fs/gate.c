@@ -173,8 +173,8 @@ static void log_conflict(struct fs *fs, const struct co_event *ev, const struct 
     snprintf(who, sizeof who, "%s", log_quote(ev->party.who, strnlen(ev->party.who, sizeof ev->party.who)));
     /* Between protocols it is what the product is for; within one it is everyday life. */
     enum log_level level = ev->party.label != ev->by.label ? LOG_INFO : LOG_DEBUG;
-    log_at(level, "fs", "event=conflict from=%s to=%s kind=%s file=%s holder=%s by=%s waited_ms=%llu outcome=%s",
-           fs_label_name(ev->by.label), fs_label_name(ev->party.label), ev->what ? ev->what : "other",
+    log_at(level, "fs", "event=conflict from=%s to=%s kind=%s op=%s file=%s holder=%s by=%s waited_ms=%llu outcome=%s",
+           fs_label_name(ev->by.label), fs_label_name(ev->party.label), ev->what ? ev->what : "other", fs_op_name(ev->op),
            log_quote(path, strlen(path)), who, log_quote(ev->by.who, strnlen(ev->by.who, sizeof ev->by.who)),
            (unsigned long long)(ev->waited / NSEC_PER_MSEC), ev->outcome ? ev->outcome : "other");
 }
@@ -185,13 +185,12 @@ static void deliver(struct fs *fs, struct co_out *out, const struct co_ask *asks
         return co_out_done(out);
     for (size_t i = 0; i < out->n; i++) {
         const struct co_event *ev = out->ev ? &out->ev[i] : &out->inl[i];
-        if (ev->kind == CO_EV_CONFLICT) {
-            fs_count_conflict(fs, ev);
-            log_conflict(fs, ev, asks, n);
+        if (ev->kind == CO_EV_CONFLICT || ev->kind == CO_EV_ACK) {
+            fs_count(fs, ev);
+            if (ev->kind == CO_EV_CONFLICT)
+                log_conflict(fs, ev, asks, n);
             continue;
         }
-        if (ev->kind == CO_EV_BREAK && ev->ack)
-            fs_count_break(fs, ev);
         struct fs_told *told = ev->kind == CO_EV_BREAK ? told_new(fs, ev, waits) : NULL;
         const struct fs_sink *sink = &fs->sinks[(unsigned)ev->party.label < CO_LABEL_MAX ? ev->party.label : 0];
         if (sink->event)

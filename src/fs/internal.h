@@ -64,10 +64,7 @@ static inline struct co_out fs_out(void) /* zeroing the events inside would cost
 enum st fs_gate_start(struct fs *fs); /* the engine and its timer */
 void fs_gate_stop(struct fs *fs);
 void fs_tick(struct fs *fs); /* acts on the engine's deadlines that have passed; by the timer, and by tests */
-/* Counting (metrics.c). fs_break_acked: the holder has answered a break. */
-void fs_count_conflict(struct fs *fs, const struct co_event *ev);
-void fs_count_break(struct fs *fs, const struct co_event *ev);
-void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party);
+void fs_count(struct fs *fs, const struct co_event *ev); /* conflicts and acknowledgements (metrics.c) */
 /* told.c: of a CO_EV_BREAK; the caller's reference ends with fs_told_done(). NULL: no memory, and nobody waits. */
 struct fs_told *told_new(struct fs *fs, const struct co_event *ev, bool waited_for);
 void fs_deliver(struct fs *fs, struct co_out *out); /* events to sinks, log and counters; frees out */
@@ -83,11 +80,17 @@ enum { FS_CHANGE_FILE_NAME = 1, FS_CHANGE_DIR_NAME = 2, FS_CHANGE_ATTRIBUTES = 4
        FS_CHANGE_STREAM_WRITE = 0x800, FS_CHANGE_ALL = 0xfff };
 #define FS_CHANGE_UNNAMED 0x80000000u /* with others: not for those who watch files' names, and have been told so */
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
+void fs_tell_change(struct fs *fs, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter);
 /* A rename within one directory tells FS_RENAMED_OLD, then FS_RENAMED_NEW, in the same directory: only the second wakes
  * those who wait, so that they get both at once. A move to another directory is FS_REMOVED there, FS_ADDED here. */
 void fs_notify_cancel(struct fs_req *q); /* q no longer waits for changes (notify.c) */
 void fs_watch_close(struct fs_open *o);        /* its watch ends: those who wait get ST_CLOSED */
 void fs_watch_gone(struct st_node *dir);       /* is deleted, or about to be: those who wait look again */
+void fs_watch_lost(struct st_node *dir);       /* something has changed, nobody knows what: list it again */
+/* What local programs do to a directory is told between these; as often ended as begun. (local.c) */
+void fs_local_begin(struct st_node *dir);
+void fs_local_end(struct st_node *dir);
+void fs_local_change(struct st_node *dir, enum st_change what, bool is_dir, const char *name, size_t n); /* store's */
 bool fs_dir_empty(struct st_node *n);          /* close.c */
 /* The same for a change to a node whose name is only known through an open, or not at all (NFSv3 WRITE): finds the
  * directory cheaply (only when somebody watches anything at all). */
@@ -146,6 +149,7 @@ struct fs_open_priv {
     _Atomic uint8_t keeps;    /* FS_TIME_*: what it does leaves these times alone (times.c) */
     struct fs_search *search;
     struct fs_watch *watch;
+    bool sees_local;          /* has a directory lease, or had: fs_local_end() when it closes */
 };
 /* Times that stand still (times.c): what o, which may be NULL, keeps; and, with the node's lock and after a change, putting
  * that back as it was in `before`. `after` is brought up to date. fs_times_begin() and fs_times_end() are for changes that
@@ -195,7 +199,6 @@ enum st fs_stream_resize(struct fs_req *q, struct fs_open *o, uint64_t size);
 /* Sets mode bits from NFS or SMB: voids a stored descriptor that no longer fits. (sd.c) */
 void fs_sd_mode_changed(struct st_node *n);
 
-#define FS_BREAK_TIMES 1024
 struct fs {
     struct fs_config cfg;
     struct co *co;
@@ -217,9 +220,6 @@ struct fs {
     _Atomic uint64_t gates;     /* operations that went through the gate */
     _Atomic uint64_t acting;    /* and have not left it yet */
     struct fs_metrics metrics;
-    struct fs_break_time {      /* when breaks were sent, by a hash of lease and file; a collision loses a sample */
-        _Atomic uint64_t who, at;
-    } breaks[FS_BREAK_TIMES];
     pthread_mutex_t opens_lock; /* the table below */
     struct hash opens;          /* fs_open_priv by node */
     _Atomic uint64_t next_open;

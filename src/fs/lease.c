@@ -8,8 +8,6 @@ enum st fs_lease_ack(struct fs *fs, const struct co_key *key, const struct co_pa
     struct co_out out = fs_out();
     enum st st = co_ack(fs->co, key, party, kind, keep, clock_now(), &out);
     fs_deliver(fs, &out);
-    if (st == ST_OK)
-        fs_break_acked(fs, key, party);
     return st;
 }
 

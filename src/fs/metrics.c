@@ -1,6 +1,5 @@
 /* metrics.c - counting: conflicts by protocol, kind and outcome, and how long people waited. Knows the engine's events,
  * decides nothing. */
-#include "base/clock.h"
 #include "internal.h"
 
 #define MS NSEC_PER_MSEC
@@ -10,8 +9,25 @@ const uint64_t fs_histogram_bounds[FS_BUCKETS] = {
 };
 
 static const char *const label_names[CO_LABEL_MAX] = {"none", "nfs3", "nlm", "nfs4", "smb", "local"};
-static const char *const kind_names[FS_CONFLICT_KINDS] = {"lease", "range", "share", "other"};
-static const char *const outcome_names[FS_OUTCOMES] = {"granted", "revoked", "denied", "other"};
+static const char *const kind_names[FS_CONFLICT_KINDS] = {"lease", "range", "share", "delete", "waiter", "other"};
+static const char *const outcome_names[FS_OUTCOMES] = {"granted", "revoked", "denied", "deferred", "cancelled", "other"};
+static const char *const op_names[CO_OP_MAX] = {
+    [CO_READ] = "read",
+    [CO_WRITE] = "write",
+    [CO_RESIZE] = "resize",
+    [CO_FLUSH] = "flush",
+    [CO_GETATTR] = "getattr",
+    [CO_SETATTR] = "setattr",
+    [CO_OPEN] = "open",
+    [CO_LOCK] = "lock",
+    [CO_TEST] = "test",
+    [CO_REMOVE] = "remove",
+    [CO_RENAME] = "rename",
+    [CO_LINK] = "link",
+    [CO_DISPOSITION] = "disposition",
+    [CO_CHILD] = "child",
+    [CO_CHILD_ATTR] = "child-attr",
+};
 
 const char *fs_label_name(enum co_label label)
 {
@@ -26,6 +42,11 @@ const char *fs_conflict_kind_name(enum fs_conflict_kind kind)
 const char *fs_conflict_outcome_name(enum fs_conflict_outcome outcome)
 {
     return outcome_names[(unsigned)outcome < FS_OUTCOMES ? outcome : FS_OUTCOME_OTHER];
+}
+
+const char *fs_op_name(enum co_op op)
+{
+    return (unsigned)op < CO_OP_MAX && op_names[op] ? op_names[op] : "other";
 }
 
 const struct fs_metrics *fs_metrics(const struct fs *fs)
@@ -52,48 +73,24 @@ static void observe(struct fs_histogram *h, uint64_t ns)
     atomic_fetch_add_explicit(&h->sum, ns, memory_order_relaxed);
 }
 
-void fs_count_conflict(struct fs *fs, const struct co_event *ev)
+static void count_conflict(struct fs *fs, const struct co_event *ev)
 {
+    struct fs_metrics *m = &fs->metrics;
     unsigned from = (unsigned)ev->by.label < CO_LABEL_MAX ? ev->by.label : CO_LABEL_NONE;
     unsigned to = (unsigned)ev->party.label < CO_LABEL_MAX ? ev->party.label : CO_LABEL_NONE;
     unsigned kind = index_of(kind_names, FS_CONFLICT_KINDS, ev->what);
     unsigned outcome = index_of(outcome_names, FS_OUTCOMES, ev->outcome);
-    atomic_fetch_add_explicit(&fs->metrics.conflicts[from][to][kind][outcome], 1, memory_order_relaxed);
-    if (kind == FS_CONFLICT_LEASE && outcome != FS_DENIED)
-        observe(&fs->metrics.break_to_grant, ev->waited);
-    if (kind == FS_CONFLICT_RANGE && outcome == FS_GRANTED)
-        observe(&fs->metrics.lock_handover, ev->waited);
+    atomic_fetch_add_explicit(&m->conflicts[from][to][kind][outcome], 1, memory_order_relaxed);
+    if (kind == FS_CONFLICT_LEASE && ev->waited && (outcome == FS_GRANTED || outcome == FS_REVOKED))
+        observe(&m->break_to_grant, ev->waited);
+    if (ev->handover)
+        observe(&m->lock_handover, ev->handover);
 }
 
-/* A lease is known by its file, client and key; an oplock by its open. */
-static uint64_t break_hash(const struct co_key *key, const struct co_party *p, uint32_t *ret_slot)
+void fs_count(struct fs *fs, const struct co_event *ev)
 {
-    struct {
-        struct co_key key;
-        uint64_t client;
-        uint8_t lease[16];
-    } who = {.key = *key, .client = p->client};
-    memcpy(who.lease, p->lease, sizeof who.lease);
-    uint64_t h = hash_bytes(&who, sizeof who) | 1;
-    *ret_slot = (uint32_t)(h >> 32) % FS_BREAK_TIMES;
-    return h;
-}
-
-void fs_count_break(struct fs *fs, const struct co_event *ev)
-{
-    uint32_t slot;
-    uint64_t h = break_hash(&ev->key, &ev->party, &slot);
-    atomic_store_explicit(&fs->breaks[slot].at, clock_now(), memory_order_relaxed);
-    atomic_store_explicit(&fs->breaks[slot].who, h, memory_order_release);
-}
-
-void fs_break_acked(struct fs *fs, const struct co_key *key, const struct co_party *party)
-{
-    uint32_t slot;
-    uint64_t h = break_hash(key, party, &slot);
-    if (atomic_load_explicit(&fs->breaks[slot].who, memory_order_acquire) != h)
-        return;
-    uint64_t at = atomic_load_explicit(&fs->breaks[slot].at, memory_order_relaxed);
-    if (atomic_compare_exchange_strong(&fs->breaks[slot].who, &h, 0))
-        observe(&fs->metrics.break_to_ack, clock_now() - at);
+    if (ev->kind == CO_EV_ACK)
+        observe(&fs->metrics.break_to_ack, ev->waited);
+    else
+        count_conflict(fs, ev);
 }

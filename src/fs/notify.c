@@ -98,6 +98,8 @@ static struct fs_watch *watch_of(struct fs_open *o, uint32_t filter, bool tree, 
     if (w) {
         *w = (struct fs_watch){.open = o, .filter = filter, .tree = tree, .limit = limit};
         list_init(&w->waiters);
+        if (list_empty(&f->watchers->watches))
+            fs_local_begin(o->node);
         list_append(&f->watchers->watches, &w->link);
         o->priv->watch = w;
         atomic_fetch_add(&o->fs->watching, 1);
@@ -142,8 +144,10 @@ void fs_watch_close(struct fs_open *o)
                 job_wake(q->job);
         }
         list_remove(&w->link);
-        if (f && f->watchers && list_empty(&f->watchers->watches))
+        if (f && f->watchers && list_empty(&f->watchers->watches)) {
             free(TAKE_PTR(f->watchers));
+            fs_local_end(o->node);
+        }
         atomic_fetch_sub(&o->fs->watching, 1);
         free(w->buf);
         free(w);
@@ -164,6 +168,21 @@ void fs_watch_gone(struct st_node *dir)
             list_each(q, &w->waiters, notify_link)
                 if (q->job)
                     job_wake(q->job);
+        }
+    pthread_mutex_unlock(&watch_mu);
+}
+
+void fs_watch_lost(struct st_node *dir)
+{
+    struct fsn *f = __atomic_load_n(&dir->fs, __ATOMIC_ACQUIRE);
+    struct fs_watch *w;
+    if (!f)
+        return;
+    pthread_mutex_lock(&watch_mu);
+    if (f->watchers)
+        list_each(w, &f->watchers->watches, link) {
+            overflow(w);
+            wake_first(w);
         }
     pthread_mutex_unlock(&watch_mu);
 }

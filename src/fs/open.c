@@ -221,8 +221,12 @@ void open_grant(struct opening *x)
         return; /* under a lease's key an open that wants nothing joins the lease */
     ret->lease_epoch = a->lease_epoch;
     /* Told before it is granted: nobody may change an entry in between without looking (parent.c). */
-    if (is_dir)
+    if (is_dir) {
         atomic_store(&fs->dir_leases, true);
+        if (!o->priv->sees_local)
+            fs_local_begin(o->node);
+        o->priv->sees_local = true;
+    }
     ret->lease = co_lease(fs->co, &key, &o->party, a->lease_kind, a->lease_want,
                           (is_dir ? CO_DIRECTORY : 0) | (a->reclaim ? CO_RECLAIM : 0),
                           a->lease_epoch, clock_now(), &ret->lease_epoch, &ret->lease_breaking);

@@ -131,6 +131,7 @@ static enum st volume_open(struct fs *fs, const struct fs_share_config *cfg, uin
     enum st st = store_open(fs, cfg, &v->store);
     if (st == ST_OK) {
         v->store->fs_fini = fsn_free;
+        v->store->changed = fs_local_change;
         v->store->fs = v;
         v->root = v->store->ops->root(v->store);
         st = v->root ? v->store->ops->getattr(v->root, &a) : ST_NOMEM;

@@ -84,12 +84,17 @@ static void tell_removed(struct fs *fs, struct st_node *dir, const char *name, s
 
 void fs_tell(struct fs_req *q, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter)
 {
-    if (likely(!atomic_load_explicit(&q->fs->watching, memory_order_relaxed)) || !dir || n > ST_NAME_MAX)
+    fs_tell_change(q->fs, dir, name, n, action, filter);
+}
+
+void fs_tell_change(struct fs *fs, struct st_node *dir, const char *name, size_t n, uint32_t action, uint32_t filter)
+{
+    if (likely(!atomic_load_explicit(&fs->watching, memory_order_relaxed)) || !dir || n > ST_NAME_MAX)
         return;
     tell_dir(dir, name, n, action, filter, false);
     tell_above(dir, name, n, action, filter);
     if (action == FS_REMOVED && filter & FS_CHANGE_DIR_NAME)
-        tell_removed(q->fs, dir, name, n);
+        tell_removed(fs, dir, name, n);
 }
 
 /* Where the store last saw it. */

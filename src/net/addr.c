@@ -1,4 +1,5 @@
 /* addr.c - addresses as text and as sockaddrs, and bound sockets. Knows nothing of what is served on them. */
+#include "base/hash.h"
 #include "internal.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -137,4 +138,11 @@ int addr_bind(const char *addr, int type, uint16_t *ret_port)
         *ret_port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
                                                   : ((struct sockaddr_in *)&a)->sin_port);
     return fd;
+}
+
+uint64_t addr_account(const struct sockaddr_storage *a)
+{
+    uint64_t h = a->ss_family == AF_INET6 ? hash_bytes(&((const struct sockaddr_in6 *)a)->sin6_addr, 8)
+                                          : hash_bytes(&((const struct sockaddr_in *)a)->sin_addr, 4);
+    return h ? h : 1;
 }

@@ -127,6 +127,8 @@ static uint64_t conn_deadline(const struct conn *c, const char **ret_why)
         {p->connecting && stall, p->last_out + stall, "no connection"},
         {p->out_count && stall, p->last_out + stall, "peer does not take replies"},
         {p->in && !p->paused && stall, p->last_in + stall, "message does not get complete"},
+        {p->out_count && stall, p->pace_out.since + stall, "peer takes replies too slowly"},
+        {p->in && !p->paused && stall, p->pace_in.since + stall, "message comes too slowly"},
         {p->draining, p->drain_until, "done"},
         {p->unfinished == 0 && idle, p->last_message + idle, "idle"},
     };
@@ -150,10 +152,20 @@ void conn_arm(struct conn *c)
         loop_timer(c->loop, t, at);
 }
 
+/* The next window, if enough was moved in the one that is over. */
+static void pace_renew(struct conn_pace *p, uint64_t now, uint64_t window)
+{
+    if (!window || now < p->since + window || (double)p->bytes < (double)CONN_PACE * (double)window / NSEC_PER_SEC)
+        return;
+    *p = (struct conn_pace){.since = now};
+}
+
 static void conn_timeout(struct timer *t)
 {
     struct conn *c = &container_of(t, struct conn_full, priv.timer)->pub;
     const char *why = "";
+    pace_renew(&c->priv->pace_in, loop_now(c->loop), c->limits->stall_timeout);
+    pace_renew(&c->priv->pace_out, loop_now(c->loop), c->limits->stall_timeout);
     uint64_t at = conn_deadline(c, &why);
     if (at <= loop_now(c->loop))
         conn_fail(c, why, 0);

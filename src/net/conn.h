@@ -5,8 +5,9 @@
  *
  * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued` bytes
  * wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to be sent,
- * or whose host does not even answer TCP's own probes any more, is closed; one without a message for `idle_timeout` is
- * closed (0 = never). */
+ * or whose host does not even answer TCP's own probes any more, is closed, and so is one that makes less than CONN_PACE
+ * bytes a second for so long: a byte now and then must not keep a message, and the memory behind it, for ever. One without
+ * a message for `idle_timeout` is closed (0 = never). */
 #pragma once
 #include "base/blk.h"
 #include "base/log.h"
@@ -26,11 +27,12 @@ struct msg {
 void msg_detach(struct msg *m);
 void msg_done(struct msg *m);
 
+#define CONN_PACE 1024u /* bytes a second; no network that anybody works with is slower */
 struct conn_limits {
     uint32_t max_message;   /* largest message, at most BLK_MAX; larger: closed */
     uint32_t max_inflight;  /* requests; 0 = no limit */
     uint32_t max_queued;    /* bytes; 0 = no limit */
-    uint64_t stall_timeout; /* ns; 0 = never */
+    uint64_t stall_timeout; /* ns without a byte, or with fewer than CONN_PACE a second; 0 = never */
     uint64_t idle_timeout;  /* ns; 0 = never */
 };
 
@@ -117,3 +119,6 @@ void udp_close(struct udp *u);
  * for logs. Addresses given out by this module are IPv4 ones for IPv4 peers, also on dual-stack sockets. */
 int addr_parse(const char *s, struct sockaddr_storage *ret, socklen_t *ret_len); /* 0 or -EINVAL */
 void addr_format(const struct sockaddr_storage *a, char *out, size_t cap);
+/* A number for whoever is at the address, without its port; of IPv6 the network (64 bits), as a host there has as many
+ * addresses as it likes. Never 0. */
+uint64_t addr_account(const struct sockaddr_storage *a);

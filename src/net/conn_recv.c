@@ -56,6 +56,7 @@ static struct msg conn_take_message(struct conn_priv *p, uint32_t n)
     struct msg m = {.data = p->in->data + p->in_head, .len = n, .blk = p->in};
     p->in_head += n;
     p->need = 0;
+    p->pace_in = (struct conn_pace){.since = p->last_in}; /* the next one begins */
     if (p->in_head == p->in_tail)
         p->in = NULL;
     else
@@ -170,6 +171,9 @@ static void conn_received(struct conn *c, size_t n, size_t own)
         l->rx_tail += (uint32_t)(n - mine);
     }
     p->last_in = loop_now(l);
+    if (!p->in)
+        p->pace_in = (struct conn_pace){.since = p->last_in};
+    p->pace_in.bytes += n;
     if (mine) {
         p->in_tail += (uint32_t)mine;
         conn_parse(c);
@@ -256,6 +260,7 @@ void conn_read(struct conn *c)
         if (conn_over_limit(c))
             return;
         p->paused = false;
+        p->last_in = p->pace_in.since = loop_now(c->loop); /* that it was silent meanwhile was our doing */
         conn_parse(c);
     }
     for (unsigned i = 0; p->readable && !p->paused && conn_alive(c); i++) {

@@ -83,8 +83,10 @@ void conn_send(struct conn *c, struct blk *b)
         conn_fail(c, "out of memory", ENOMEM);
         return;
     }
-    if (p->out_count == 0)
+    if (p->out_count == 0) {
         p->last_out = loop_now(c->loop);
+        p->pace_out = (struct conn_pace){.since = p->last_out};
+    }
     p->out_count++;
     *out_at(p, p->out_count - 1) = (struct conn_out){.blk = b, .head = b->head, .len = b->len};
     p->queued += b->len;
@@ -96,6 +98,7 @@ static void out_advance(struct conn_priv *p, size_t n)
 {
     p->queued -= n;
     p->sent += n;
+    p->pace_out.bytes += n;
     while (n) {
         struct conn_out *o = out_at(p, 0);
         if (n < o->len) {

@@ -47,6 +47,11 @@ struct conn_out {
     uint32_t head, len;
 };
 
+/* How much a peer has moved since when, of a message or of the replies that wait for it; one window after another. */
+struct conn_pace {
+    uint64_t since, bytes;
+};
+
 struct conn_priv {
     int fd;
     _Atomic uint32_t refs;
@@ -71,6 +76,7 @@ struct conn_priv {
 
     uint32_t unfinished, held;
     uint64_t last_message, last_in, last_out; /* loop_now() of the last progress */
+    struct conn_pace pace_in, pace_out;
 
     bool readable;  /* the kernel may have bytes; cleared by a short read */
     bool hup;       /* it also has an end of file or error behind them: a short read proves nothing */

@@ -17,6 +17,7 @@ struct nfs_config {
     uint32_t drc_entries;
     uint64_t park;              /* ns a request may wait before JUKEBOX over TCP; a tenth of it over UDP */
     uint64_t grace;             /* the [lock] grace period; 0: none. It is kept when hosts may have locks to reclaim */
+    unsigned max_lock_hosts;    /* monitored for their locks, of one address; 0: no limit */
     const char *name;           /* what this server calls itself to NSM peers; NULL: the host's name */
 };
 

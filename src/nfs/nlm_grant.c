@@ -129,6 +129,7 @@ static void grant_try(struct nlm_wait *w)
     struct rpc_out_call call = {.to = w->peer,
                                 .udp = w->udp,
                                 .reserved_port = true,
+                                .lines = w->nlm->lines,
                                 .prog = NLM_PROGRAM,
                                 .vers = w->vers,
                                 .proc = w->msg ? NLM_GRANTED_MSG : NLM_GRANTED,
@@ -241,6 +242,7 @@ void nlm_send_res(struct rpc_call *c, uint32_t proc, enum st st,
     s->call = (struct rpc_out_call){.to = *c->peer,
                                     .udp = c->udp != NULL,
                                     .reserved_port = true,
+                                    .lines = nlm->lines,
                                     .prog = NLM_PROGRAM,
                                     .vers = c->prog->vers,
                                     .proc = proc,
@@ -267,4 +269,5 @@ void nlm_grant_stop(struct nlm *nlm)
         rpc_out_cancel(TAKE_PTR(s->out));
         send_free(s);
     }
+    rpc_lines_free(TAKE_PTR(nlm->lines));
 }

@@ -120,6 +120,7 @@ struct nlm {
     uint64_t next_cookie;
     _Atomic unsigned sending; /* _RES calls under way */
     struct list sends;        /* the same, on the server's own loop */
+    struct rpc_lines *lines;  /* to clients' lock managers; on that loop too */
 };
 int nlm_create(struct nfs_server *s, struct nlm **ret);
 void nlm_free(struct nlm *nlm); /* after the rpc server */

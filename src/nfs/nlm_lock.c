@@ -21,6 +21,7 @@ enum st nlm_node(struct nfs_call *c, const struct nlm_lock *l, uint64_t owner, s
         return st;
     c->party.label = CO_LABEL_NLM;
     c->party.client = nlm_client(&l->caller, c->rpc.peer);
+    c->party.account = addr_account(c->rpc.peer);
     c->party.open = owner;
     snprintf(c->party.who, sizeof c->party.who, "%.*s/%u@%s", (int)MIN(l->caller.n, 26u), l->caller.p, c->rpc.auth.uid,
              c->rpc.peer_name);

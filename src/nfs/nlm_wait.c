@@ -53,7 +53,8 @@ static void cancel_locked(struct nlm_wait *w)
 int nlm_create(struct nfs_server *s, struct nlm **ret)
 {
     struct nlm *nlm = calloc(1, sizeof *nlm);
-    if (!nlm || hash_init(&nlm->waits, 256) < 0) {
+    if (!nlm || !(nlm->lines = rpc_lines_new(s->loop)) || hash_init(&nlm->waits, 256) < 0) {
+        rpc_lines_free(nlm ? nlm->lines : NULL);
         free(nlm);
         return -ENOMEM;
     }

@@ -63,6 +63,12 @@ static struct nsm_host *host_new(struct nsm *nsm, const char *name, size_t n, co
     return h;
 }
 
+static void host_add(struct nsm *nsm, struct nsm_host *h)
+{
+    hash_insert(&nsm->hosts, &h->link, h->client);
+    budget_take(&nsm->by_address, addr_account(&h->addr));
+}
+
 struct nsm_host *nsm_host_find(struct nsm *nsm, uint64_t client)
 {
     struct hash_link *l = hash_first(&nsm->hosts, client);
@@ -85,7 +91,7 @@ static int load_host(void *arg, const void *key, size_t nkey, const void *val, s
     memcpy(h->local, local, 16);
     h->stored = h->to_notify = h->before = true;
     h->monitored = nsm->srv->cfg.grace > 0;
-    hash_insert(&nsm->hosts, &h->link, h->client);
+    host_add(nsm, h);
     nsm->before_left++;
     return 0;
 }
@@ -151,8 +157,10 @@ enum st nsm_host_monitor(struct nsm *nsm, const struct nfs_name *name, const str
         return ST_INVAL;
     pthread_mutex_lock(&nsm->lock);
     struct nsm_host *h = nsm_host_find(nsm, client);
-    if (!h && nsm->hosts.count < NSM_HOSTS_MAX && (h = host_new(nsm, name->p, name->n, addr)) != NULL)
-        hash_insert(&nsm->hosts, &h->link, h->client);
+    bool room = nsm->hosts.count < NSM_HOSTS_MAX &&
+                budget_allows(&nsm->by_address, addr_account(addr), nsm->srv->cfg.max_lock_hosts, 1);
+    if (!h && room && (h = host_new(nsm, name->p, name->n, addr)) != NULL)
+        host_add(nsm, h);
     if (h) {
         h->monitored = true;
         if (local)

@@ -3,6 +3,7 @@
  * Locks: `db` is held while the database is written, so that list and database agree; only pool threads, and the start and
  * the stop, take it. `lock` is taken inside it for a few instructions. Notifications run on the server's loop. */
 #pragma once
+#include "base/budget.h"
 #include "base/hash.h"
 #include "nlm_int.h"
 #include "nsm.h"
@@ -47,6 +48,7 @@ struct nsm {
     struct nfs_server *srv;
     pthread_mutex_t db, lock;
     struct hash hosts;
+    struct budget by_address; /* hosts of one address */
     struct list locals; /* under lock */
     unsigned nlocals, before_left; /* hosts of before that have not reclaimed */
     uint64_t last_reclaim;

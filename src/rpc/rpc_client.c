@@ -1,6 +1,6 @@
 /* rpc_client.c - see rpc_client.h. A call is one or two exchanges: GETPORT when the port is not known, then the call
- * itself; each over a transport that is closed behind it. Everything on one loop's thread. */
-#include "rpc_client.h"
+ * itself; each over a transport that is closed behind it, but for calls over a line that is kept (rpc_line.c). */
+#include "rpc_out.h"
 #include "base/clock.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,21 +14,8 @@
 #define OUT_RESERVED_FIRST 600
 #define OUT_RESERVED_LAST 1023
 
-struct rpc_out {
-    struct loop *loop;
-    struct rpc_out_call call;
-    uint8_t *args;
-    bool asking_port;
-    uint32_t xid;
-    struct blk *request; /* of the exchange under way, record mark first */
-    struct conn *conn;
-    struct udp *udp;
-    struct timer timer;
-    uint64_t deadline, resend;
-};
-
 uint16_t rpc_out_pmap_port = 111;
-static const struct conn_limits out_limits = {.max_message = OUT_REPLY_MAX};
+const struct conn_limits rpc_out_limits = {.max_message = OUT_REPLY_MAX};
 
 static uint32_t next_xid(void)
 {
@@ -46,6 +33,8 @@ static void close_transport(struct rpc_out *o)
         c->owner = NULL;
         conn_close(c); /* closed() drops the reference */
     }
+    if (o->line)
+        rpc_line_leave(o, false);
     udp_close(TAKE_PTR(o->udp));
     loop_timer(o->loop, &o->timer, 0);
     blk_put(TAKE_PTR(o->request));
@@ -138,7 +127,7 @@ static void port_known(struct rpc_out *o, struct cursor *in)
         finish(o, ST_CLOSED, NULL);
 }
 
-static void received(struct rpc_out *o, const uint8_t *p, size_t n)
+void rpc_out_received(struct rpc_out *o, const uint8_t *p, size_t n)
 {
     struct cursor in = cursor_of(p, n);
     enum st st = read_reply(o, &in);
@@ -152,7 +141,7 @@ static void received(struct rpc_out *o, const uint8_t *p, size_t n)
 
 /* --- TCP. */
 
-static ssize_t out_frame(struct conn *c, const uint8_t *p, size_t n)
+ssize_t rpc_out_frame(struct conn *c, const uint8_t *p, size_t n)
 {
     size_t pos = 0;
     return rpc_frame(p, n, OUT_REPLY_MAX, &pos);
@@ -164,7 +153,7 @@ static void out_message(struct conn *c, struct msg *m)
     const uint8_t *p = rpc_defragment((uint8_t *)(uintptr_t)own.data, own.len, &n);
     conn_finish(c);
     if (c->owner)
-        received(c->owner, p, n);
+        rpc_out_received(c->owner, p, n);
     msg_done(&own);
 }
 static void out_closed(struct conn *c)
@@ -176,7 +165,7 @@ static void out_closed(struct conn *c)
         finish(o, ST_CLOSED, NULL);
     }
 }
-static const struct conn_ops out_ops = {.frame = out_frame, .message = out_message, .closed = out_closed};
+static const struct conn_ops out_ops = {.frame = rpc_out_frame, .message = out_message, .closed = out_closed};
 
 /* --- UDP. */
 
@@ -187,7 +176,7 @@ static void out_datagram(void *arg, struct udp *u, const uint8_t *p, size_t n, c
     rpc_addr_bytes(from, a);
     rpc_addr_bytes(&o->call.to, b);
     if (memcmp(a, b, sizeof a) == 0)
-        received(o, p, n);
+        rpc_out_received(o, p, n);
 }
 
 static int open_udp(struct rpc_out *o)
@@ -222,6 +211,8 @@ static void tick(struct timer *t)
     struct rpc_out *o = container_of(t, struct rpc_out, timer);
     uint64_t now = loop_now(o->loop);
     if (now >= o->deadline || !o->udp) {
+        if (o->line)
+            rpc_line_leave(o, true);
         finish(o, ST_TIMEOUT, NULL);
         return;
     }
@@ -245,15 +236,17 @@ static int begin_exchange(struct rpc_out *o)
         loop_timer(o->loop, &o->timer, MIN(o->deadline, loop_now(o->loop) + o->resend));
         return 0;
     }
+    loop_timer(o->loop, &o->timer, o->deadline);
+    if (o->call.lines && !o->asking_port && rpc_line_send(o))
+        return 0;
     struct sockaddr_storage to = o->call.to;
     if (o->asking_port)
         rpc_addr_set_port(&to, rpc_out_pmap_port);
     bool reserved = o->call.reserved_port && !o->asking_port;
-    int r = conn_connect(o->loop, &to, rpc_addr_len(&to), reserved, &out_ops, &out_limits, o, &o->conn);
+    int r = conn_connect(o->loop, &to, rpc_addr_len(&to), reserved, &out_ops, &rpc_out_limits, o, &o->conn);
     if (r < 0)
         return r;
     conn_send(o->conn, blk_ref(o->request));
-    loop_timer(o->loop, &o->timer, o->deadline);
     return 0;
 }
 
@@ -277,6 +270,18 @@ static int begin_getport(struct rpc_out *o)
     return begin_exchange(o);
 }
 
+void rpc_out_lost(struct rpc_out *o, bool was_good)
+{
+    blk_put(TAKE_PTR(o->request));
+    if (was_good && !o->again) {
+        o->again = true;
+        rpc_addr_set_port(&o->call.to, 0);
+        if (begin_getport(o) == 0)
+            return;
+    }
+    finish(o, ST_CLOSED, NULL);
+}
+
 int rpc_out_start(struct loop *l, const struct rpc_out_call *call, struct rpc_out **ret)
 {
     struct rpc_out *o = calloc(1, sizeof *o);
@@ -285,6 +290,9 @@ int rpc_out_start(struct loop *l, const struct rpc_out_call *call, struct rpc_ou
     o->loop = l;
     o->call = *call;
     o->timer.fn = tick;
+    list_init(&o->on_line);
+    if (call->udp || rpc_addr_port(&call->to))
+        o->call.lines = NULL;
     o->deadline = loop_now(l) + call->timeout;
     o->args = malloc(call->nargs + 1);
     if (!o->args) {
@@ -293,7 +301,8 @@ int rpc_out_start(struct loop *l, const struct rpc_out_call *call, struct rpc_ou
     }
     if (call->nargs)
         memcpy(o->args, call->args, call->nargs);
-    int r = rpc_addr_port(&call->to) ? begin_call(o) : begin_getport(o);
+    bool known = rpc_addr_port(&call->to) || (o->call.lines && rpc_line_known(&o->call));
+    int r = known ? begin_call(o) : begin_getport(o);
     if (r < 0) {
         out_free(o);
         return r;

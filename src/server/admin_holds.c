@@ -4,29 +4,6 @@
 #include "fs/fs_metrics.h"
 #include <stdio.h>
 
-static const char *const op_names[CO_OP_MAX] = {
-    [CO_READ] = "read",
-    [CO_WRITE] = "write",
-    [CO_RESIZE] = "resize",
-    [CO_FLUSH] = "flush",
-    [CO_GETATTR] = "getattr",
-    [CO_SETATTR] = "setattr",
-    [CO_OPEN] = "open",
-    [CO_LOCK] = "lock",
-    [CO_TEST] = "test",
-    [CO_REMOVE] = "remove",
-    [CO_RENAME] = "rename",
-    [CO_LINK] = "link",
-    [CO_DISPOSITION] = "disposition",
-    [CO_CHILD] = "child",
-    [CO_CHILD_ATTR] = "child-attr",
-};
-
-const char *admin_op_name(enum co_op op)
-{
-    return (unsigned)op < CO_OP_MAX && op_names[op] ? op_names[op] : "other";
-}
-
 /* --- What is held. */
 static void range_what(const struct co_hold *h, char *out, size_t cap)
 {
@@ -72,7 +49,7 @@ static void waiter_what(const struct co_hold *h, char *out, size_t cap)
     char range[64] = "";
     if (h->op == CO_LOCK)
         range_what(h, range, sizeof range);
-    snprintf(out, cap, "%s%s%s", admin_op_name(h->op), range[0] ? " " : "", range);
+    snprintf(out, cap, "%s%s%s", fs_op_name(h->op), range[0] ? " " : "", range);
 }
 
 static void delete_what(const struct co_hold *h, char *out, size_t cap)

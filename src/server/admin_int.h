@@ -8,7 +8,6 @@ json_t *admin_rows(struct admin_call *c, const char *name); /* a new array in th
 json_t *admin_text(const char *s); /* what clients named themselves need not be UTF-8: then '?' for what is no ASCII */
 #define ADMIN_TIME 24
 const char *admin_time(uint64_t at, char out[ADMIN_TIME]); /* of clock_now(), as a date in UTC */
-const char *admin_op_name(enum co_op op);                  /* what a request waits to do */
 
 void admin_locks(struct admin_call *c);
 void admin_break(struct admin_call *c);

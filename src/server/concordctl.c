@@ -12,7 +12,7 @@
 
 static void usage(FILE *out)
 {
-    fputs("usage: concordctl [-c FILE] [--set section.key=value] [--json] COMMAND\n", out);
+    fputs("usage: concordctl [-c FILE] [--set section.key=value] [--json] COMMAND [-- WORD...]\n", out);
     for (size_t i = 0; i < admin_ncommands; i++)
         fprintf(out, "  %-12s %-18s %s%s\n", admin_commands[i].name, admin_commands[i].args, admin_commands[i].help,
                 admin_commands[i].offline ? " (also without the server)" : "");
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
     const char *sets[32], *words[16], *file = NULL;
     struct config_input in = {.sets = sets};
     bool json = false;
-    for (int o; (o = getopt_long(argc, argv, "+c:h", options, NULL)) != -1;) {
+    for (int o; (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (o == 'c')
             file = optarg;
         else if (o == 's' && in.nsets < ARRAY_LEN(sets))

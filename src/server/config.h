@@ -26,6 +26,7 @@ struct config {
         struct config_peer_limits peers;
         uint32_t max_record;
         uint32_t drc_entries;
+        uint32_t max_lock_hosts;
     } nfs;
     struct {
         bool enabled, guest, anonymous;

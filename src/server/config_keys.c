@@ -33,8 +33,8 @@ static const char *const reparse_follow[] = {"reparse", "follow", NULL};
     {section, "max_queued", CFG_SIZE32, AT(m.max_queued), 65536, 1u << 30, NULL, "16M",                                \
      "Reply bytes queued for one connection before reading from it pauses."},                                          \
     {section, "stall_timeout", CFG_DURATION, AT(m.stall_timeout), SEC, 86400 * SEC, NULL, "60s",                       \
-     "A peer that makes no progress within a message, takes no reply bytes, or whose host answers nothing, for so "    \
-     "long is disconnected."},                                                                                         \
+     "A peer that for so long sends no byte of a message that it has begun, or takes none of its replies, or less "    \
+     "than 1 KiB a second, or whose host answers nothing, is disconnected."},                                          \
     {section, "idle_timeout", CFG_DURATION, AT(m.idle_timeout), 0, 86400 * 365 * SEC, NULL, "0",                       \
      "A connection without a request for so long is closed; 0: never."}
 
@@ -59,6 +59,8 @@ const struct config_key config_keys[] = {
     {"nfs", "max_record", CFG_SIZE32, AT(nfs.max_record), 65536, 8u << 20, NULL, "2M", "Largest RPC record."},
     {"nfs", "drc_entries", CFG_U32, AT(nfs.drc_entries), 16, 1u << 20, NULL, "4096",
      "Replies kept to answer retransmissions of calls that must not run twice."},
+    {"nfs", "max_lock_hosts", CFG_U32, AT(nfs.max_lock_hosts), 0, 65536, NULL, "1024",
+     "Names of lock owners' hosts from one client address; a lock for one more is refused. 0: no limit."},
     PEERS("nfs", nfs.peers),
 
     {"smb", "enabled", CFG_BOOL, AT(smb.enabled), 0, 0, NULL, "yes", "Serve SMB."},
@@ -117,6 +119,10 @@ const struct config_key config_keys[] = {
      "Whether NLM locks bind SMB I/O."},
     {"lock", "on_break_timeout", CFG_ENUM, AT(lock.policy.on_break_timeout), 0, 0, revoke_close_disconnect, "revoke",
      "What else a holder loses that did not acknowledge in time: nothing, its opens, its connection."},
+    {"lock", "max_locks", CFG_U32, AT(lock.policy.max_locks), 0, 100000000, NULL, "250000",
+     "Byte-range locks (and NLM share reservations) of one client address; more are refused. 0: no limit."},
+    {"lock", "max_waits", CFG_U32, AT(lock.policy.max_waits), 0, 100000000, NULL, "4096",
+     "Locks that one client address may wait for at a time; more are refused. 0: no limit."},
 
     {"log", "level", CFG_ENUM, AT(log.level), 0, 0, levels, "info", "What is logged."},
     {"log", "file", CFG_STRING, AT(log.file), 0, 500, NULL, "", "Where to; empty: standard error."},

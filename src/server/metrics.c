@@ -11,26 +11,6 @@ struct metrics {
     struct MHD_Daemon *http;
 };
 
-static bool count_waiter(void *arg, const struct co_hold *h)
-{
-    uint64_t *n = arg;
-    if (h->kind == CO_KIND_WAITER && (unsigned)h->op < CO_OP_MAX)
-        n[h->op]++;
-    return true;
-}
-
-/* The engine is walked only when somebody waits at all. */
-static void write_waiters(struct server *s, bool any, FILE *f)
-{
-    uint64_t n[CO_OP_MAX] = {0};
-    if (any)
-        co_each(fs_engine(s->fs), NULL, count_waiter, n);
-    fputs("# HELP concord_waiters Requests that wait for a holder, by what they want to do, once per file they ask for.\n"
-          "# TYPE concord_waiters gauge\n", f);
-    for (unsigned op = 0; op < CO_OP_MAX; op++)
-        fprintf(f, "concord_waiters{kind=\"%s\"} %llu\n", admin_op_name((enum co_op)op), (unsigned long long)n[op]);
-}
-
 static void write_gauges(struct server *s, FILE *f)
 {
     struct co_stats co;
@@ -42,22 +22,47 @@ static void write_gauges(struct server *s, FILE *f)
     fputs("# HELP concord_holds What clients hold, by kind.\n# TYPE concord_holds gauge\n", f);
     for (size_t i = 0; i < ARRAY_LEN(holds); i++)
         fprintf(f, "concord_holds{kind=\"%s\"} %llu\n", holds[i].kind, (unsigned long long)holds[i].value);
-    write_waiters(s, co.waiters != 0, f);
+    fputs("# HELP concord_waiters Requests that wait for a holder, by what they want to do.\n"
+          "# TYPE concord_waiters gauge\n", f);
+    for (unsigned op = 0; op < CO_OP_MAX; op++)
+        fprintf(f, "concord_waiters{kind=\"%s\"} %llu\n", fs_op_name((enum co_op)op),
+                (unsigned long long)co.waiting[op]);
 }
 
-static void write_conflicts(const struct fs_metrics *m, FILE *f)
+static void write_conflict(const char *head, unsigned kind, unsigned outcome, uint64_t n, FILE *f)
 {
-    fputs("# HELP concord_cross_protocol_conflicts_total Operations that met what another client held.\n"
-          "# TYPE concord_cross_protocol_conflicts_total counter\n", f);
+    fprintf(f, "%skind=\"%s\",outcome=\"%s\"} %llu\n", head, fs_conflict_kind_name(kind),
+            fs_conflict_outcome_name(outcome), (unsigned long long)n);
+}
+
+/* Those within one protocol are everyday life, those between two what the product is for: a name for each. */
+static void write_conflicts(const struct fs_metrics *m, bool across, FILE *f)
+{
+    char head[128];
     for (unsigned i = 0; i < sizeof m->conflicts / sizeof m->conflicts[0][0][0][0]; i++) {
         unsigned outcome = i % FS_OUTCOMES, kind = i / FS_OUTCOMES % FS_CONFLICT_KINDS;
-        unsigned to = i / FS_OUTCOMES / FS_CONFLICT_KINDS % CO_LABEL_MAX, from = i / FS_OUTCOMES / FS_CONFLICT_KINDS / CO_LABEL_MAX;
+        unsigned pair = i / FS_OUTCOMES / FS_CONFLICT_KINDS;
+        unsigned to = pair % CO_LABEL_MAX, from = pair / CO_LABEL_MAX;
         uint64_t n = atomic_load_explicit(&m->conflicts[from][to][kind][outcome], memory_order_relaxed);
-        if (n)
-            fprintf(f, "concord_cross_protocol_conflicts_total{from=\"%s\",to=\"%s\",kind=\"%s\",outcome=\"%s\"} %llu\n",
-                    fs_label_name(from), fs_label_name(to), fs_conflict_kind_name(kind), fs_conflict_outcome_name(outcome),
-                    (unsigned long long)n);
+        if (!n || (from != to) != across)
+            continue;
+        if (across)
+            snprintf(head, sizeof head, "concord_cross_protocol_conflicts_total{from=\"%s\",to=\"%s\",",
+                     fs_label_name(from), fs_label_name(to));
+        else
+            snprintf(head, sizeof head, "concord_conflicts_total{protocol=\"%s\",", fs_label_name(from));
+        write_conflict(head, kind, outcome, n, f);
     }
+}
+
+static void write_all_conflicts(const struct fs_metrics *m, FILE *f)
+{
+    fputs("# HELP concord_cross_protocol_conflicts_total Operations that met what a client of another protocol held.\n"
+          "# TYPE concord_cross_protocol_conflicts_total counter\n", f);
+    write_conflicts(m, true, f);
+    fputs("# HELP concord_conflicts_total Operations that met what another client of the same protocol held.\n"
+          "# TYPE concord_conflicts_total counter\n", f);
+    write_conflicts(m, false, f);
 }
 
 static void write_histogram(const struct fs_histogram *h, const char *name, const char *help, FILE *f)
@@ -76,10 +81,10 @@ static void write_histogram(const struct fs_histogram *h, const char *name, cons
 
 static void write_counters(const struct fs_metrics *m, FILE *f)
 {
-    write_conflicts(m, f);
+    write_all_conflicts(m, f);
     write_histogram(&m->break_to_ack, "concord_break_to_ack_seconds", "From sending a break to the holder's answer.", f);
-    write_histogram(&m->break_to_grant, "concord_break_to_grant_seconds", "From meeting a lease to going on.", f);
-    write_histogram(&m->lock_handover, "concord_lock_handover_seconds", "From meeting a lock to being granted.", f);
+    write_histogram(&m->break_to_grant, "concord_break_to_grant_seconds", "From meeting a lease that must be given up to going on.", f);
+    write_histogram(&m->lock_handover, "concord_lock_handover_seconds", "From a lock becoming free to its grant to whoever waited for it.", f);
     fprintf(f, "# HELP concord_parked_total Times a request was parked.\n# TYPE concord_parked_total counter\nconcord_parked_total %llu\n",
             (unsigned long long)atomic_load(&m->parked));
 }

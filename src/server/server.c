@@ -97,6 +97,7 @@ static bool start_nfs(struct server *s)
                              .limits = limits_of(&c->nfs.peers, c->nfs.max_record),
                              .max_connections = c->nfs.peers.max_connections,
                              .drc_entries = c->nfs.drc_entries,
+                             .max_lock_hosts = c->nfs.max_lock_hosts,
                              .park = c->lock.nfs_park,
                              .grace = c->lock.policy.grace_period,
                              .name = c->server.name[0] ? c->server.name : NULL};

@@ -302,6 +302,7 @@ void smb_sink_event(void *arg, const struct co_event *ev, struct fs_told *told)
     case CO_EV_DROP:
         on_drop(srv, ev);
         break;
+    case CO_EV_ACK:
     case CO_EV_CONFLICT:
         break;
     }

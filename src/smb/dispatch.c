@@ -271,6 +271,7 @@ static void fill_party(struct smb_req *r)
     r->party.label = CO_LABEL_SMB;
     r->party.flavour = CO_WINDOWS;
     r->party.client = c->client_id;
+    r->party.account = c->account;
     memcpy(r->party.who, r->channel->who, sizeof r->party.who);
     r->fs.cred = &r->session->cred;
     r->fs.party = &r->party;

@@ -59,6 +59,7 @@ static void set_dialect(struct smb_conn *c, uint16_t dialect)
     put_le64(own + 8, atomic_fetch_add(&c->srv->next_id, 1));
     bool named = dialect >= SMB_2_1_0 && memcmp(c->client_guid, zero, 16) != 0;
     c->client_id = smb_client_id(named ? c->client_guid : own);
+    c->account = addr_account(&c->net->peer);
 }
 
 static uint32_t io_limit(const struct smb_conn *c, uint32_t configured)

@@ -91,6 +91,7 @@ struct smb_conn {
     uint32_t server_caps;
     uint16_t server_security_mode;
     uint64_t client_id;     /* coherence's number of the client */
+    uint64_t account;       /* and of its address */
     struct list auths;      /* logons under way: smb_auth (session_setup.c) */
     struct timer logon_timer;
     uint32_t nasync;        /* requests that got an interim response */

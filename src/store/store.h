@@ -88,6 +88,9 @@ struct st_dirent {
     size_t nhandle; /* 0: it has none */
 };
 
+/* What others than the store's callers did to an entry of a directory; ST_LOST: too much to tell, look for yourself. */
+enum st_change { ST_ADDED, ST_REMOVED, ST_MODIFIED, ST_ATTRIBUTES, ST_LOST };
+
 struct store_ops {
     const char *kind; /* "dir", "mem" */
 
@@ -159,6 +162,11 @@ struct store_ops {
     enum st (*xattr_set)(struct st_node *n, const char *name, const void *val, size_t len);
     enum st (*xattr_del)(struct st_node *n, const char *name);
     enum st (*xattr_list)(struct st_node *n, bool (*fn)(void *arg, const char *name), void *arg);
+
+    /* From now on, until it has been ended as often as begun, `changed` is called for what local programs do to the
+     * directory's entries: exactly that, and nothing that is done through a store of this process. ST_NOTSUP and others:
+     * it cannot be seen here. NULL: there are no others. */
+    enum st (*watch)(struct st_node *dir, bool on);
 };
 
 struct kv;
@@ -166,6 +174,8 @@ struct store {
     const struct store_ops *ops;
     void (*fs_fini)(struct st_node *n); /* set by src/fs: frees n->fs */
     void *fs;                           /* src/fs's own: the store never looks at it */
+    /* Set by src/fs: see watch. On a thread of the store's own, without its locks; a moment after the change. */
+    void (*changed)(struct st_node *dir, enum st_change what, bool is_dir, const char *name, size_t n);
     bool waits; /* making, moving and removing names, handle() and list() may wait for the state database */
     _Atomic uint64_t mutations;         /* counted by every operation that changes something: the gate's proof */
 };

@@ -61,7 +61,7 @@ static enum st io(const struct world *w, const struct file *f, const struct co_p
     enum st st = caches(w, f, p, ask);
     if (st != ST_OK)
         return st;
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, flatten, &a);
     for (size_t i = 0; i < a.n; i++) {
         const struct co_party *o = &a.r[i]->owner->party;
         if (!overlap(ask, a.r[i]->first, a.r[i]->last) || (!p->client && o->flavour == CO_POSIX))
@@ -116,7 +116,7 @@ static enum st lock(const struct world *w, const struct file *f, const struct co
     enum st st = caches(w, f, p, ask);
     if (st != ST_OK)
         return st;
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, flatten, &a);
     for (size_t i = 0; i < a.n; i++) {
         const struct range *r = a.r[i];
         if (!overlap(ask, r->first, r->last))
@@ -164,7 +164,7 @@ static enum st open(const struct world *w, const struct file *f, const struct co
         return st;
     if (ask->flags & CO_OVERWRITE) {
         struct flat a = {.n = 0};
-        ranges_find(&f->ranges, 0, UINT64_MAX, false, flatten, &a);
+        ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, flatten, &a);
         for (size_t i = 0; i < a.n; i++)
             if (overlap(ask, a.r[i]->first, a.r[i]->last) && !me(&a.r[i]->owner->party, p) &&
                 (p->flavour != CO_WINDOWS || a.r[i]->owner->party.flavour != CO_WINDOWS))

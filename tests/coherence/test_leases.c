@@ -230,7 +230,7 @@ static void test_grants(void **state)
     assert_int_equal(kit_lease(k, 1, a, CO_LEASE, RWH), RH);
     kit_leave(k, &t);
     struct co_key key = kit_key(1);
-    co_set_delete(k->co, &key, 0, true, k->now, &k->out);
+    co_set_delete(k->co, &key, &a, 0, true, k->now, &k->out);
     kit_close(k, 1, a);
     kit_empty(k);
 }
@@ -584,6 +584,41 @@ static void test_break_to_something_else(void **state)
     kit_empty(k);
 }
 
+/* Everybody that it waited for is told of, once; who refuses it in the end, too. */
+static void test_met(void **state)
+{
+    struct kit *k = kit_new(NULL);
+    struct kit_ticket t = {0};
+    struct co_party p[3] = {kit_win(1, 1, 1), kit_win(2, 2, 2), kit_win(3, 3, 3)};
+    struct co_ask gone = {.key = kit_key(1), .op = CO_REMOVE};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(kit_try(k, p[i], kit_open(1, ALL, 0)), ST_OK);
+        if (i < 2)
+            assert_int_equal(kit_lease(k, 1, p[i], CO_LEASE, RH), RH);
+    }
+    assert_int_equal(kit_enter(k, &t, kit_anon(), gone), ST_AGAIN);
+    assert_null(kit_event(k, CO_EV_CONFLICT, 0)); /* it is not over yet */
+    k->now += 3;
+    assert_int_equal(kit_ack(k, 1, p[0], CO_LEASE, 0), ST_OK);
+    assert_int_equal(kit_event(k, CO_EV_ACK, 0)->waited, 3);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), gone), ST_AGAIN);
+    k->now += 4;
+    assert_int_equal(kit_ack(k, 1, p[1], CO_LEASE, 0), ST_OK);
+    assert_int_equal(kit_enter(k, &t, kit_anon(), gone), ST_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct co_event *ev = kit_event(k, CO_EV_CONFLICT, i);
+        assert_non_null(ev);
+        assert_int_equal(ev->party.client, i + 1);
+        assert_int_equal(ev->op, CO_REMOVE);
+        assert_int_equal(ev->waited, 7);
+    }
+    assert_null(kit_event(k, CO_EV_CONFLICT, 2));
+    kit_leave(k, &t);
+    for (int i = 0; i < 3; i++)
+        kit_close(k, 1, p[i]);
+    kit_empty(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_directory),     cmocka_unit_test(test_revoke),
         cmocka_unit_test(test_many_holders),  cmocka_unit_test(test_untold),
         cmocka_unit_test(test_untold_ends),   cmocka_unit_test(test_break_to_something_else),
+        cmocka_unit_test(test_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

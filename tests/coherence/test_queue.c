@@ -23,9 +23,14 @@ static void test_fifo(void **state)
     assert_int_equal(t[2].wakes + t[3].wakes, 0);
     assert_int_equal(kit_enter(k, &t[2], p[2], sh), ST_AGAIN); /* asking out of turn does not help */
     assert_int_equal(kit_try(k, kit_posix(5, 5), sh), ST_AGAIN);
+    k->now += 5;
     assert_int_equal(kit_do(k, &t[1], p[1], ex), ST_OK);
-    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->what, "range");
-    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->outcome, "granted");
+    const struct co_event *met = kit_event(k, CO_EV_CONFLICT, 0);
+    assert_string_equal(met->what, "range");
+    assert_string_equal(met->outcome, "granted");
+    assert_int_equal(met->op, CO_LOCK);
+    assert_int_equal(met->handover, 5);
+    assert_null(kit_event(k, CO_EV_CONFLICT, 1));
     assert_int_equal(t[2].wakes + t[3].wakes, 0);
     kit_unlock(k, 1, p[1], 0, 9);
     assert_int_equal(t[2].wakes, 1); /* all the sharers up to the next exclusive */
@@ -45,7 +50,9 @@ static void test_cancel(void **state)
     kit_try(k, h, kit_lock(1, 0, 0, 9));
     assert_int_equal(kit_enter(k, &a, kit_posix(2, 2), kit_lock(1, EX | WAIT, 0, 9)), ST_AGAIN);
     assert_int_equal(kit_enter(k, &b, kit_posix(3, 3), kit_lock(1, WAIT, 0, 9)), ST_AGAIN); /* behind it only */
+    kit_clear(k);
     co_cancel(k->co, &a.t, k->now, &k->out);
+    assert_string_equal(kit_event(k, CO_EV_CONFLICT, 0)->outcome, "cancelled");
     assert_int_equal(a.wakes, 0);
     assert_int_equal(b.wakes, 1);
     co_cancel(k->co, &a.t, k->now, &k->out); /* harmless */
@@ -268,7 +275,7 @@ static void test_delete_pending(void **state)
     kit_try(k, a, open);
     kit_try(k, b, open);
     kit_try(k, kit_posix(4, 4), kit_open(1, CO_ACC_READ, 0)); /* of no name: keeps none */
-    co_set_delete(k->co, &key, 10, true, k->now, &k->out);
+    co_set_delete(k->co, &key, &a, 10, true, k->now, &k->out);
     assert_true(co_delete_pending(k->co, &key, 10));
     assert_false(co_delete_pending(k->co, &key, 11));
     assert_int_equal(kit_try(k, c, open), ST_DELETE_PENDING);
@@ -350,6 +357,43 @@ static void test_asks_changed(void **state)
     kit_empty(k);
 }
 
+/* What one account has used up is no business of the others. */
+static void test_budgets(void **state)
+{
+    struct co_policy pol;
+    co_policy_default(&pol);
+    pol.max_locks = 3;
+    pol.max_waits = 1;
+    struct kit *k = kit_new(&pol);
+    struct kit_ticket t[3] = {0};
+    struct co_party a = kit_posix(1, 1), a2 = kit_posix(2, 2), b = kit_win(3, 3, 0);
+    a.account = a2.account = 77;
+    b.account = 78;
+    assert_int_equal(kit_try(k, a, kit_lock(1, EX, 0, 9)), ST_OK);
+    assert_int_equal(kit_try(k, a, kit_lock(1, EX, 20, 29)), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_open(2, CO_ACC_READ, 0)), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_lock(1, EX, 40, 49)), ST_TOOMANY);
+    assert_int_equal(kit_try(k, a2, kit_open(3, CO_ACC_READ, 0)), ST_TOOMANY);
+    assert_int_equal(kit_try(k, b, kit_lock(1, EX, 40, 49)), ST_OK);
+    assert_int_equal(kit_unlock(k, 1, a, 5, 5), ST_TOOMANY); /* would be one more */
+    assert_int_equal(kit_unlock(k, 1, a, 5, 9), ST_OK);
+    assert_int_equal(kit_unlock(k, 1, a, 20, 29), ST_OK);
+    assert_int_equal(kit_try(k, a2, kit_lock(1, EX, 60, 69)), ST_OK);
+    kit_unlock(k, 1, a2, 60, 69);
+    /* and waiting */
+    assert_int_equal(kit_enter(k, &t[0], a, kit_lock(1, EX | WAIT, 40, 49)), ST_AGAIN);
+    assert_int_equal(kit_enter(k, &t[0], a, kit_lock(1, EX | WAIT, 40, 49)), ST_AGAIN); /* the same one */
+    assert_int_equal(kit_enter(k, &t[1], a2, kit_lock(1, EX | WAIT, 45, 45)), ST_TOOMANY);
+    co_cancel(k->co, &t[0].t, k->now, &k->out);
+    memset(&t[1], 0, sizeof t[1]);
+    assert_int_equal(kit_enter(k, &t[1], a2, kit_lock(1, EX | WAIT, 45, 45)), ST_AGAIN);
+    co_cancel(k->co, &t[1].t, k->now, &k->out);
+    kit_close(k, 1, a);
+    kit_close(k, 2, a2);
+    kit_close(k, 1, b);
+    kit_empty(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_io_parks),     cmocka_unit_test(test_policies),
         cmocka_unit_test(test_delete_pending), cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_four_objects), cmocka_unit_test(test_asks_changed),
+        cmocka_unit_test(test_budgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,13 +303,42 @@ static void test_many(void **state)
     kit_empty(k);
 }
 
+/* Nor does it matter that all the others are in the same place, or whose they are; nor to who reads there. */
+static void test_crowd(void **state)
+{
+    enum { N = 20000 };
+    struct kit *k = kit_new(NULL);
+    struct co_party w = kit_win(2, 1, 0), p = kit_posix(9, 9);
+    uint64_t took[2] = {0};
+    for (unsigned n = 0; n <= N; n++) {
+        if (n == 100 || n == N) {
+            uint64_t t0 = clock_now();
+            for (unsigned i = 0; i < 1000; i++) {
+                assert_int_equal(lock(k, p, 0, 0, 9), ST_OK);
+                assert_int_equal(kit_try(k, kit_anon(), kit_io(1, CO_READ, 0, 99)), ST_OK);
+                assert_int_equal(kit_unlock(k, 1, p, 3, 4), ST_OK);
+                assert_int_equal(kit_unlock(k, 1, p, 0, 9), ST_OK);
+                assert_int_equal(kit_unlock(k, 1, w, 0, 50), n > 50 ? ST_OK : ST_NOLOCK);
+                assert_int_equal(lock(k, w, 0, 0, 50), ST_OK);
+            }
+            took[n == N] = clock_now() - t0;
+        }
+        assert_int_equal(lock(k, n & 1 ? kit_posix(1, n + 1) : w, 0, 0, n & 1 ? 9 : n), ST_OK);
+    }
+    print_message("beside 100: %u ns, beside %u: %u ns\n", (unsigned)(took[0] / 1000), N, (unsigned)(took[1] / 1000));
+    assert_true(took[1] < 12 * took[0] + 1000000);
+    kit_close(k, 1, w);
+    co_client_gone(k->co, 1, k->now, &k->out);
+    kit_empty(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_posix_split_merge), cmocka_unit_test(test_last_byte),
         cmocka_unit_test(test_windows_stack),     cmocka_unit_test(test_zero_length),
         cmocka_unit_test(test_elements),          cmocka_unit_test(test_model),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),              cmocka_unit_test(test_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

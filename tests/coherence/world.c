@@ -193,7 +193,7 @@ static bool overlap(uint64_t af, uint64_t al, uint64_t bf, uint64_t bl) { return
 static void check_ranges(struct world *w, const struct file *f)
 {
     struct all_ranges a = {.n = 0};
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, collect, &a);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, collect, &a);
     HOLDS(a.n == f->ranges.n, "the tree loses ranges");
     for (size_t i = 0; i < a.n; i++) {
         for (size_t k = 0; k < i; k++) {
@@ -255,7 +255,7 @@ static void check_lease(struct world *w, const struct file *f, const struct leas
     list_each(o, &f->leases, link)
         HOLDS(o == l || !(l->granted & CO_W) || !o->granted, "W beside another right");
     struct all_ranges a = {.n = 0};
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, collect, &a);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, collect, &a);
     for (size_t i = 0; i < a.n; i++)
         HOLDS(!(l->granted & CO_W) || lease_own(l, &a.r[i]->owner->party), "W beside a foreign range");
 }
@@ -587,7 +587,7 @@ uint64_t world_state(const struct world *w)
         mix(&h, l->breaking ? ahead(w, l->timer.at) : 0);
     }
     struct all_ranges a = {.n = 0};
-    ranges_find(&f->ranges, 0, UINT64_MAX, false, collect, &a);
+    ranges_find(&f->ranges, 0, UINT64_MAX, RANGE_ANY, collect, &a);
     for (size_t i = 0; i < a.n; i++)
         mix(&h, a.r[i]->owner->party.client << 32 | a.r[i]->first << 16 | a.r[i]->last << 1 | a.r[i]->exclusive);
     list_each(p, &f->queue, link)

@@ -74,6 +74,25 @@ check "concordctl break takes the file away from it" breaks
 exec 9>&-
 wait "$holder"
 
+# Files are made until the client says that it has seen one: when it began to watch is its own affair.
+sees_local_changes() {
+    local i line=''
+    mkdir "$export_dir/watched"
+    coproc WATCHER {
+        exec timeout 60 stdbuf -oL smbclient //127.0.0.1/share -p "$smb_port" -U "$user%$password" -c "notify watched" 2>&1
+    }
+    local pid=$WATCHER_PID out=${WATCHER[0]}
+    for ((i = 0; i < 150; i++)); do
+        touch "$export_dir/watched/made-$i"
+        read -r -t 0.2 line <&"$out" && break
+    done
+    kill "$pid" 2>/dev/null
+    wait "$pid"
+    echo "$line"
+    [[ $line == '0001 made-'* ]]
+}
+check "a client that watches a directory sees what a local program makes" sees_local_changes
+
 survives_restart() {
     server_stop
     server_start && smb -c "get fromsmb $work/again" && cmp "$work/big" "$work/again"

@@ -70,8 +70,6 @@ static enum st ack(struct st_node *n, uint8_t keep)
     struct co_out out = fs_out();
     enum st st = co_ack(w.fs->co, &key, &smb.party, CO_LEASE, keep, clock_now(), &out);
     fs_deliver(w.fs, &out);
-    if (st == ST_OK)
-        fs_break_acked(w.fs, &key, &smb.party);
     return st;
 }
 
@@ -109,7 +107,7 @@ static void write_waits_for_lease(void **state)
     char line[1024] = "";
     assert_true(read(fds[0], line, sizeof line - 1) > 0);
     close(fds[0]);
-    assert_non_null(strstr(line, "event=conflict from=nfs3 to=smb kind=lease file=\"/share/f\""));
+    assert_non_null(strstr(line, "event=conflict from=nfs3 to=smb kind=lease op=write file=\"/share/f\""));
     assert_non_null(strstr(line, "outcome=granted"));
     drop(n);
     st_unref(n);
@@ -130,9 +128,14 @@ static void cancelled_and_jukeboxed(void **state)
     assert_st(fs_write(&nfs.q, n, NULL, 0, "abc", 3, FS_UNSTABLE, NULL), ST_DELAY);
     nfs.q.job = job;
     assert_st(fs_write(&nfs.q, n, NULL, 0, "abc", 3, FS_UNSTABLE, NULL), ST_AGAIN);
+    co_stats(w.fs->co, &s);
+    assert_int_equal(s.waiting[CO_WRITE], 1);
     fs_cancel_reserve(&nfs.q);
     co_stats(w.fs->co, &s);
     assert_int_equal(s.waiters, 0);
+    assert_int_equal(s.waiting[CO_WRITE], 0);
+    assert_int_equal(conflicts(CO_LABEL_NFS3, FS_CONFLICT_LEASE, FS_CANCELLED), 2);
+    assert_int_equal(conflicts(CO_LABEL_NFS3, FS_CONFLICT_LEASE, FS_DEFERRED), 1);
     assert_int_equal(attr_of(n).size, 0);
     drop(n);
     st_unref(n);

@@ -288,10 +288,37 @@ static void ends(void **state)
     caller_done(&nfs);
 }
 
+/* What local programs do, and they alone: our own changes are told by us. */
+static void local_programs(void **state)
+{
+    struct request r;
+    char line[256];
+    struct fs_open *d = watched("d");
+    begin(&r, d, NAMES, false, 4096);
+    wait_for(&r.parked);
+    assert_st(touch(&b, "d/ours", RW, SHARE_ALL, FS_CREATE, 0), ST_OK);
+    expect(&r, ST_OK, "1:ours ");
+    begin(&r, d, NAMES | FS_CHANGE_SIZE, false, 4096);
+    wait_for(&r.parked);
+    snprintf(line, sizeof line, "mkdir '%s/tree/d/theirs'", w.dir);
+    assert_int_equal(system(line), 0);
+    expect(&r, ST_OK, "1:theirs ");
+    snprintf(line, sizeof line, "rm '%s/tree/d/ours'", w.dir);
+    assert_int_equal(system(line), 0);
+    begin(&r, d, NAMES, false, 4096);
+    expect(&r, ST_OK, "2:ours ");
+    begin(&r, d, NAMES, false, 4096);
+    wait_for(&r.parked);
+    fs_watch_lost(d->node);
+    expect(&r, ST_TOOMANY, "");
+    close_open(&a, d);
+}
+
 int main(void)
 {
 #define BOTH(fn)                                                                                                       \
     {#fn " mem", fn, setup, teardown, "mem"}, {#fn " dir", fn, setup, teardown, "dir"}
-    const struct CMUnitTest tests[] = {BOTH(one_directory), BOTH(trees), BOTH(renamed), BOTH(ends)};
+    const struct CMUnitTest tests[] = {BOTH(one_directory), BOTH(trees), BOTH(renamed), BOTH(ends),
+                                       {"local_programs", local_programs, setup, teardown, "dir"}};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,17 +117,35 @@ static void test_stalled_sender(void **state)
     peer_end(&s);
 }
 
-static void test_slow_sender_is_not_stalled(void **state)
+/* Three windows long, at twice the pace that is asked for. */
+static void test_slow_sender(void **state)
+{
+    const size_t size = 4000, step = 200;
+    struct peer s;
+    peer_open(&s, PEER_ECHO, (struct conn_limits){.stall_timeout = 10 * TICK});
+    uint8_t out[4 + 4000];
+    fill(out, 1, (uint32_t)size);
+    for (size_t i = 0; i < sizeof out; i += step) {
+        put_all(s.fd, out + i, MIN(step, sizeof out - i));
+        usleep(95000);
+    }
+    expect_echo(s.fd, 1, (uint32_t)size);
+    assert_int_equal(s.closed, 0);
+    peer_end(&s);
+}
+
+/* One byte after the other: there is always progress, and never an end. */
+static void test_trickling_sender(void **state)
 {
     struct peer s;
     peer_open(&s, PEER_ECHO, (struct conn_limits){.stall_timeout = 10 * TICK});
-    uint8_t out[4 + 8];
-    fill(out, 1, 8);
-    for (size_t i = 0; i < sizeof out; i++) {
-        put_all(s.fd, out + i, 1);
-        usleep(100000);
+    uint8_t out[4 + 100];
+    fill(out, 1, 100);
+    for (size_t i = 0; i < sizeof out && !s.closed; i++) {
+        (void)!send(s.fd, out + i, 1, MSG_NOSIGNAL);
+        usleep(50000);
     }
-    expect_echo(s.fd, 1, 8);
+    assert_int_equal(s.closed, 1);
     peer_end(&s);
 }
 
@@ -151,6 +169,22 @@ static void test_stalled_reader(void **state)
     peer_end(&s);
 }
 
+/* Takes some bytes of its replies whenever it would be cut. */
+static void test_trickling_reader(void **state)
+{
+    struct peer s;
+    uint8_t some[200];
+    peer_open(&s, PEER_ECHO, (struct conn_limits){.stall_timeout = 20 * TICK});
+    setsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+    loop_call(s.loop, send_much, &s);
+    for (int i = 0; i < 100 && !s.closed; i++) {
+        (void)!recv(s.fd, some, sizeof some, MSG_DONTWAIT);
+        usleep(50000);
+    }
+    assert_int_equal(s.closed, 1);
+    peer_end(&s);
+}
+
 static void test_idle(void **state)
 {
     struct peer s;
@@ -170,8 +204,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inflight),       cmocka_unit_test(test_held),
         cmocka_unit_test(test_queued),         cmocka_unit_test(test_stalled_sender),
-        cmocka_unit_test(test_stalled_reader), cmocka_unit_test(test_slow_sender_is_not_stalled),
-        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_stalled_reader), cmocka_unit_test(test_slow_sender),
+        cmocka_unit_test(test_idle),           cmocka_unit_test(test_trickling_sender),
+        cmocka_unit_test(test_trickling_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

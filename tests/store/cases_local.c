@@ -334,9 +334,87 @@ static void listed_local_changes(void **state)
     IS(e->s->ops->from_handle(e->s, first.h, first.nh, &n), ST_STALE);
 }
 
+static struct {
+    pthread_mutex_t mu;
+    char seen[4096];
+} told;
+
+static void on_change(struct st_node *dir, enum st_change what, bool is_dir, const char *name, size_t n)
+{
+    pthread_mutex_lock(&told.mu);
+    size_t at = strlen(told.seen);
+    snprintf(told.seen + at, sizeof told.seen - at, "%c%.*s%s ", "+-mal"[what], (int)n, name, is_dir ? "/" : "");
+    pthread_mutex_unlock(&told.mu);
+}
+
+static void told_so_far(char out[sizeof told.seen])
+{
+    pthread_mutex_lock(&told.mu);
+    memcpy(out, told.seen, sizeof told.seen);
+    pthread_mutex_unlock(&told.mu);
+}
+
+/* Waits until it was told of the last thing that was done; `also` (ended by NULL) had to come before. */
+static void expect_told(const char *last, const char *const *also)
+{
+    char seen[sizeof told.seen];
+    for (int i = 0; i < 2500; i++) {
+        told_so_far(seen);
+        if (strstr(seen, last))
+            break;
+        usleep(2000);
+    }
+    if (!strstr(seen, last))
+        fail_msg("not told of %s but: %s", last, seen);
+    for (; *also; also++)
+        if (!strstr(seen, *also))
+            fail_msg("not told of %s but: %s", *also, seen);
+    assert_null(strstr(seen, "+own")); /* ours */
+    assert_null(strstr(seen, "mown"));
+    assert_null(strstr(seen, "unseen"));
+}
+#define ALSO(...) (const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL}
+
+static void shell(struct env *e, const char *commands)
+{
+    char line[1024], path[512];
+    snprintf(line, sizeof line, "cd '%s' && %s", local(e, "", path), commands);
+    assert_int_equal(system(line), 0);
+}
+
+/* What others do is told, what we do is not. */
+static void watched_directories(void **state)
+{
+    struct env *e = *state;
+    struct st_node *d = make(e, e->root, "d", ST_DIR, 0755), *other = make(e, e->root, "other", ST_DIR, 0755);
+    pthread_mutex_init(&told.mu, NULL);
+    told.seen[0] = 0;
+    e->s->changed = on_change;
+    OK(e->s->ops->watch(d, true));
+    OK(e->s->ops->watch(d, true));
+    struct st_node *own = make(e, d, "own", ST_REG, 0644);
+    put_text(own, "own");
+    shell(e, "mkdir d/new other/new && echo x >d/file && touch other/file");
+    expect_told("mfile ", ALSO("+new/ ", "+file "));
+    OK(rename_name(e, d, "own", d, "own2", 0));
+    shell(e, "mv d/file d/moved && rm d/own2 && chmod 600 d/moved && touch d/end");
+    expect_told("+end ", ALSO("-file ", "+moved ", "-own2 ", "amoved "));
+    OK(e->s->ops->watch(d, false)); /* once more to go */
+    shell(e, "touch d/more");
+    expect_told("+more ", ALSO());
+    OK(e->s->ops->watch(d, false));
+    OK(e->s->ops->watch(other, true));
+    shell(e, "touch d/unseen other/last");
+    expect_told("+last ", ALSO());
+    OK(e->s->ops->watch(other, false));
+    st_unref(own);
+    st_unref(d);
+    st_unref(other);
+}
+
 const struct CMUnitTest local_cases[] = {
     CASE(handles_survive),    CASE(local_changes),      CASE(moved_out),           CASE(links_lead_nowhere),
     CASE(swapped_for_a_link), CASE(foreign_attributes), CASE(modes_do_not_hinder), CASE(descriptors_are_bounded),
-    CASE(listed_local_changes),
+    CASE(listed_local_changes), CASE(watched_directories),
 };
 const size_t local_count = ARRAY_LEN(local_cases);

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 const char *target_address(const char *text, struct sockaddr_in *ret)
 {
@@ -20,6 +21,26 @@ const char *target_address(const char *text, struct sockaddr_in *ret)
     memcpy(ret, found->ai_addr, sizeof *ret);
     freeaddrinfo(found);
     ret->sin_port = htons((uint16_t)(colon ? atoi(colon + 1) : 0));
+    return NULL;
+}
+
+const char *target_local(struct target *t, const char *nfs, const char *smb, const char *export, const char *user,
+                         const char *password, uint8_t first_host)
+{
+    const char *wrong;
+    memset(t, 0, sizeof *t);
+    if ((wrong = target_address(nfs, &t->nfs)) != NULL || (wrong = target_address(smb, &t->smb)) != NULL)
+        return wrong;
+    t->mount = t->nlm = t->nsm = t->nfs;
+    t->export_path = export;
+    t->share = export + 1;
+    t->user = user;
+    t->password = password;
+    t->domain = "";
+    t->dialect = 0x311;
+    t->uid = getuid();
+    t->gid = getgid();
+    t->sources.s_addr = htonl(0x7f000000u + first_host);
     return NULL;
 }
 

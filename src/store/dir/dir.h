@@ -4,7 +4,7 @@
  * O_RDWR when bytes are first wanted, so that it may be used without a lock. While it is open the kernel cannot reuse
  * the inode number: (dev, ino) of a node in the table is its identity, and one statx() by name answers a lookup.
  *
- * Locks, in order: dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands alone. No system call
+ * Locks, in order: dstore.watch_mu, dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands alone. No system call
  * that can wait for a disk is made under a shard's lock. */
 #pragma once
 #include "../name.h"
@@ -56,6 +56,7 @@ struct dshard {
 
 struct dseen;
 struct dstreams;
+struct dwatches;
 struct dstore {
     struct store s;
     struct dnode *root;
@@ -78,6 +79,10 @@ struct dstore {
     _Atomic long nodes, idle; /* idle: unreferenced nodes and kept directory streams */
     _Atomic uint64_t tick;    /* about a second each, while anything is idle */
     struct dstreams *streams;
+
+    pthread_mutex_t watch_mu;
+    struct list watched;      /* watch.c's */
+    struct dwatches *watches; /* NULL: nothing has been watched yet */
 
     pthread_t sweeper;
     bool sweeping;
@@ -180,6 +185,10 @@ static inline enum st dir_changed(struct dnode *n, enum st st)
     dir_touched(dnode_store(n), n->n.id.ino);
     return store_mutated(n->n.store, st);
 }
+
+/* watch.c */
+enum st dir_watch(struct st_node *dir, bool on);
+void dir_watch_stop(struct dstore *ds);
 
 /* The rest: one file an operation or a noun. */
 enum st dir_lookup(struct st_node *dir, const char *name, size_t n, struct st_node **ret);

@@ -12,6 +12,7 @@ static struct st_node *dir_root(struct store *s) { return st_ref(&DSTORE(s)->roo
 static void dir_free(struct store *s)
 {
     struct dstore *ds = DSTORE(s);
+    dir_watch_stop(ds);
     if (ds->root)
         st_unref(&ds->root->n);
     dir_cache_stop(ds);
@@ -19,6 +20,7 @@ static void dir_free(struct store *s)
     dir_seen_close(ds->seen);
     util_closep(&ds->root_fd);
     pthread_mutex_destroy(&ds->root_mu);
+    pthread_mutex_destroy(&ds->watch_mu);
     free(ds->root_path);
     free(ds);
 }
@@ -54,6 +56,7 @@ static const struct store_ops dir_ops = {
     .xattr_set = dir_xattr_set,
     .xattr_del = dir_xattr_del,
     .xattr_list = dir_xattr_list,
+    .watch = dir_watch,
 };
 
 static bool has_capability(unsigned cap)
@@ -119,6 +122,8 @@ enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct
     ds->may_chown = has_capability(CAP_CHOWN);
     snprintf(ds->table, sizeof ds->table, "handle.%s", name);
     pthread_mutex_init(&ds->root_mu, NULL);
+    pthread_mutex_init(&ds->watch_mu, NULL);
+    list_init(&ds->watched);
     enum st st = dir_streams_open(&ds->streams);
     if (st == ST_OK)
         st = dir_seen_open(&ds->seen);
