@@ -130,27 +130,14 @@ static struct smb_conn *conn_of_session(struct smb_session *s, const struct smb_
     return c;
 }
 
-static struct smb_conn *conn_of_client(struct smb_server *srv, uint64_t client, const struct smb_conn *not)
-{
-    struct smb_conn *c, *found = NULL;
-    pthread_rwlock_rdlock(&srv->lock);
-    list_each(c, &srv->conns, in_server)
-        if (c->client_id == client && c->authenticated && !c->gone && c != not) {
-            found = smb_conn_ref(c);
-            break;
-        }
-    pthread_rwlock_unlock(&srv->lock);
-    return found;
-}
-
 /* A lease is its client's, whatever connection its opens came over: the oldest one is told, as on Windows. */
 static struct smb_conn *conn_for(struct smb_server *srv, bool lease, uint64_t client, const struct smb_open *o,
                                  const struct smb_conn *not)
 {
-    struct smb_conn *c = lease ? conn_of_client(srv, client, not) : NULL;
+    struct smb_conn *c = lease ? smb_conn_of_client(srv, client, not) : NULL;
     if (!c && o && o->session)
         c = conn_of_session(o->session, not);
-    return c ? c : conn_of_client(srv, client, not);
+    return c ? c : smb_conn_of_client(srv, client, not);
 }
 
 /* --- On the loop. */
@@ -271,7 +258,7 @@ void smb_break_notify(struct smb_server *srv, const struct co_event *ev, struct 
 
 static void on_drop(struct smb_server *srv, const struct co_event *ev)
 {
-    struct smb_conn *c = conn_of_client(srv, ev->party.client, NULL);
+    struct smb_conn *c = smb_conn_of_client(srv, ev->party.client, NULL);
     struct notice *n = c ? calloc(1, sizeof *n) : NULL;
     if (n) {
         *n = (struct notice){.task.fn = send_notice, .conn = c, .drop = true};

@@ -55,6 +55,7 @@ struct smb_server {
     struct task expiry_task;
     bool expiry_posted;
     struct list conns;
+    struct hash clients;    /* those of them that are authenticated, by client_id: a client may have several */
     struct hash leases;     /* lease keys in use (break_notify.c) */
     struct listener *listener;
     struct smb_home *homes; /* one per loop (server.c) */
@@ -77,6 +78,7 @@ struct smb_conn {
     struct smb_server *srv;
     struct conn *net;
     struct list in_server;
+    struct hash_link by_client; /* in srv->clients, since the first valid session: `authenticated` */
     struct smb_home *home; /* of its loop */
     uint64_t since;   /* clock_now() */
     uint16_t dialect; /* 0: before NEGOTIATE */

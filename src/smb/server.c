@@ -56,7 +56,34 @@ void smb_conn_unlist(struct smb_conn *c)
         return;
     pthread_rwlock_wrlock(&c->srv->lock);
     list_remove(&c->in_server);
+    if (c->authenticated)
+        hash_remove(&c->srv->clients, &c->by_client);
     pthread_rwlock_unlock(&c->srv->lock);
+}
+
+void smb_conn_authenticated(struct smb_conn *c)
+{
+    if (c->authenticated)
+        return;
+    pthread_rwlock_wrlock(&c->srv->lock);
+    hash_insert(&c->srv->clients, &c->by_client, hash_u64(c->client_id));
+    c->authenticated = true;
+    pthread_rwlock_unlock(&c->srv->lock);
+}
+
+struct smb_conn *smb_conn_of_client(struct smb_server *srv, uint64_t client, const struct smb_conn *not)
+{
+    struct smb_conn *c, *oldest = NULL;
+    pthread_rwlock_rdlock(&srv->lock);
+    for (struct hash_link *l = hash_first(&srv->clients, hash_u64(client)); l; l = hash_next(l)) {
+        c = container_of(l, struct smb_conn, by_client);
+        if (c->client_id == client && !c->gone && c != not && (!oldest || c->since < oldest->since))
+            oldest = c;
+    }
+    if (oldest)
+        smb_conn_ref(oldest);
+    pthread_rwlock_unlock(&srv->lock);
+    return oldest;
 }
 
 /* A CREATE that waits goes on while its session has another channel: its client will ask for the result there. */
@@ -179,7 +206,7 @@ static int tables_init(struct smb_server *srv, struct loop **loops, size_t nloop
     srv->homes = calloc(nloops, sizeof *srv->homes);
     srv->nhomes = srv->homes ? nloops : 0;
     if (!srv->homes || hash_init(&srv->sessions, 64) || hash_init(&srv->opens, 256) || hash_init(&srv->leases, 64) ||
-        hash_init(&srv->create_guids, 64))
+        hash_init(&srv->create_guids, 64) || hash_init(&srv->clients, 64))
         return -ENOMEM;
     for (size_t i = 0; i < nloops; i++) {
         srv->homes[i].loop = loops[i];
@@ -201,6 +228,7 @@ static void tables_done(struct smb_server *srv)
     free(srv->homes);
     srv->homes = NULL;
     srv->nhomes = 0;
+    hash_done(&srv->clients);
     hash_done(&srv->sessions);
     hash_done(&srv->opens);
     hash_done(&srv->leases);

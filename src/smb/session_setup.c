@@ -183,7 +183,7 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
         return STATUS_INSUFFICIENT_RESOURCES;
     name_channel(a->channel);
     r->sign = !nobody;
-    c->authenticated = true;
+    smb_conn_authenticated(c);
     c->known_user |= !nobody;
     atomic_store(&s->state, SMB_SESSION_VALID);
     return STATUS_SUCCESS;
@@ -225,7 +225,8 @@ static uint32_t complete_bind(struct smb_req *r, struct smb_auth *a, const struc
         return STATUS_INSUFFICIENT_RESOURCES;
     name_channel(a->channel);
     a->channel->binding = false;
-    r->conn->authenticated = r->conn->known_user = true;
+    smb_conn_authenticated(r->conn);
+    r->conn->known_user = true;
     r->sign = true;
     return STATUS_SUCCESS;
 }
