@@ -81,8 +81,7 @@ struct dstore {
     struct dstreams *streams;
 
     pthread_mutex_t watch_mu;
-    struct list watched;      /* watch.c's */
-    struct dwatches *watches; /* NULL: nothing has been watched yet */
+    struct dwatches *watches; /* watch.c's; NULL: nothing has been watched yet */
 
     pthread_t sweeper;
     bool sweeping;

@@ -123,7 +123,6 @@ enum st store_dir_open(const char *path, const char *name, struct kv *kv, struct
     snprintf(ds->table, sizeof ds->table, "handle.%s", name);
     pthread_mutex_init(&ds->root_mu, NULL);
     pthread_mutex_init(&ds->watch_mu, NULL);
-    list_init(&ds->watched);
     enum st st = dir_streams_open(&ds->streams);
     if (st == ST_OK)
         st = dir_seen_open(&ds->seen);

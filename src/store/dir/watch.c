@@ -4,6 +4,7 @@
  * The kernel's group and the thread that reads it are made for the first directory that is watched; without any, nothing
  * costs anything. After each batch the thread lets events gather for a moment: a program that writes a file in small
  * pieces is one change then. Knows nothing of who wants to know. */
+#include "base/hash.h"
 #include "dir.h"
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 #define EVENTS (FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO | FAN_MODIFY | FAN_ATTRIB)
 
 struct dwatch {
-    struct list link;
+    struct hash_link by_node, by_handle;
     struct dnode *n; /* a reference */
     unsigned count;
     int type;        /* how the kernel names the directory */
@@ -25,30 +26,39 @@ struct dwatches {
     struct dstore *ds;
     int fan, stop;
     pthread_t thread;
+    struct hash by_node, by_handle; /* under ds->watch_mu */
 };
 
-static struct dwatch *find(struct dstore *ds, const struct dnode *n)
+static struct dwatch *find(const struct dwatches *ws, const struct dnode *n)
 {
-    struct dwatch *w;
-    list_each(w, &ds->watched, link)
+    for (struct hash_link *l = ws ? hash_first(&ws->by_node, hash_u64((uintptr_t)n)) : NULL; l; l = hash_next(l)) {
+        struct dwatch *w = container_of(l, struct dwatch, by_node);
         if (w->n == n)
             return w;
+    }
     return NULL;
+}
+
+static void forget(struct dwatches *ws, struct dwatch *w)
+{
+    hash_remove(&ws->by_node, &w->by_node);
+    hash_remove(&ws->by_handle, &w->by_handle);
 }
 
 /* --- What the kernel tells. */
 
 static struct dnode *node_of_handle(struct dstore *ds, const struct file_handle *h)
 {
-    struct dwatch *w;
     struct dnode *n = NULL;
     pthread_mutex_lock(&ds->watch_mu);
-    list_each(w, &ds->watched, link)
+    struct hash_link *l = hash_first(&ds->watches->by_handle, hash_bytes(h->f_handle, h->handle_bytes));
+    for (; l && !n; l = hash_next(l)) {
+        struct dwatch *w = container_of(l, struct dwatch, by_handle);
         if (w->type == h->handle_type && w->len == h->handle_bytes && !memcmp(w->handle, h->f_handle, w->len)) {
             n = w->n;
             st_ref(&n->n);
-            break;
         }
+    }
     pthread_mutex_unlock(&ds->watch_mu);
     return n;
 }
@@ -76,24 +86,24 @@ static void tell_name(struct dnode *dir, uint64_t mask, const char *name)
         tell_one(dir, ST_REMOVED, mask, name);
 }
 
+/* Told without the lock: all that are watched now are noted first. */
 static void tell_lost(struct dstore *ds)
 {
-    for (size_t skip = 0;; skip++) { /* told without the lock; one that comes or goes meanwhile does not matter */
-        struct dnode *n = NULL;
-        struct dwatch *w;
-        size_t i = 0;
-        pthread_mutex_lock(&ds->watch_mu);
-        list_each(w, &ds->watched, link)
-            if (i++ == skip) {
-                n = w->n;
-                st_ref(&n->n);
-            }
-        pthread_mutex_unlock(&ds->watch_mu);
-        if (!n)
-            return;
-        ds->s.changed(&n->n, ST_LOST, false, "", 0);
-        st_unref(&n->n);
+    struct hash *h = &ds->watches->by_node;
+    pthread_mutex_lock(&ds->watch_mu);
+    size_t n = 0, room = h->count;
+    struct dnode **all = calloc(room + 1, sizeof *all);
+    for (size_t i = 0; all && i <= h->mask; i++)
+        for (struct hash_link *l = h->slots[i]; l; l = l->next) {
+            all[n] = container_of(l, struct dwatch, by_node)->n;
+            st_ref(&all[n++]->n);
+        }
+    pthread_mutex_unlock(&ds->watch_mu);
+    for (size_t i = 0; i < n; i++) {
+        ds->s.changed(&all[i]->n, ST_LOST, false, "", 0);
+        st_unref(&all[i]->n);
     }
+    free(all);
 }
 
 static void tell(struct dstore *ds, const struct fanotify_event_metadata *m, const struct fanotify_event_info_fid *info)
@@ -150,6 +160,8 @@ static void watches_free(struct dwatches *ws)
 {
     util_closep(&ws->fan);
     util_closep(&ws->stop);
+    hash_done(&ws->by_node);
+    hash_done(&ws->by_handle);
     free(ws);
 }
 
@@ -162,6 +174,8 @@ static enum st watches_start(struct dstore *ds)
     ws->stop = eventfd(0, EFD_CLOEXEC);
     ws->fan = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
     int e = ws->fan < 0 || ws->stop < 0 ? errno : 0;
+    if (!e && (hash_init(&ws->by_node, 64) || hash_init(&ws->by_handle, 64)))
+        e = ENOMEM;
     if (!e)
         e = pthread_create(&ws->thread, NULL, watch_thread, ws);
     if (e) {
@@ -174,18 +188,20 @@ static enum st watches_start(struct dstore *ds)
 
 void dir_watch_stop(struct dstore *ds)
 {
-    struct dwatches *ws = TAKE_PTR(ds->watches);
-    struct dwatch *w;
-    if (ws) {
-        eventfd_write(ws->stop, 1);
-        pthread_join(ws->thread, NULL);
-        watches_free(ws);
-    }
-    while ((w = list_first(&ds->watched, struct dwatch, link)) != NULL) {
-        list_remove(&w->link);
-        st_unref(&w->n->n);
-        free(w);
-    }
+    struct dwatches *ws = ds->watches;
+    if (!ws)
+        return;
+    eventfd_write(ws->stop, 1);
+    pthread_join(ws->thread, NULL);
+    ds->watches = NULL;
+    for (size_t i = 0; i <= ws->by_node.mask; i++)
+        for (struct hash_link *l; (l = ws->by_node.slots[i]) != NULL;) {
+            struct dwatch *w = container_of(l, struct dwatch, by_node);
+            forget(ws, w);
+            st_unref(&w->n->n);
+            free(w);
+        }
+    watches_free(ws);
 }
 
 static int mark(struct dstore *ds, const struct dnode *n, unsigned how)
@@ -216,7 +232,8 @@ static enum st watch_new(struct dstore *ds, struct dnode *n)
     st_ref(&n->n);
     *w = (struct dwatch){.n = n, .count = 1, .type = kh.h.handle_type, .len = kh.h.handle_bytes};
     memcpy(w->handle, kh.h.f_handle, w->len);
-    list_append(&ds->watched, &w->link);
+    hash_insert(&ds->watches->by_node, &w->by_node, hash_u64((uintptr_t)n));
+    hash_insert(&ds->watches->by_handle, &w->by_handle, hash_bytes(w->handle, w->len));
     return ST_OK;
 }
 
@@ -227,14 +244,14 @@ enum st dir_watch(struct st_node *dir, bool on)
     struct dwatch *gone = NULL;
     enum st st = ST_OK;
     pthread_mutex_lock(&ds->watch_mu);
-    struct dwatch *w = find(ds, n);
+    struct dwatch *w = find(ds->watches, n);
     if (on && w) {
         w->count++;
     } else if (on) {
         st = watch_new(ds, n);
     } else if (w && --w->count == 0) {
         (void)mark(ds, n, FAN_MARK_REMOVE);
-        list_remove(&w->link);
+        forget(ds->watches, w);
         gone = w;
     }
     pthread_mutex_unlock(&ds->watch_mu);
