@@ -55,7 +55,8 @@ static int by_register(const void *x, const void *y)
 static void leave_out_lost(struct history *h)
 {
     size_t kept = 0, at = 0;
-    qsort(h->lost, h->nlost, sizeof *h->lost, by_register);
+    if (h->nlost)
+        qsort(h->lost, h->nlost, sizeof *h->lost, by_register);
     for (size_t i = 0; i < h->n; i++) {
         const struct history_op *o = &h->op[i];
         const struct history_lost *l = h->lost;

@@ -150,7 +150,7 @@ PAUSE_EVERY = 300   # turns
 
 def leases_broken(name):
     with open(server.log) as log:
-        return sum('kind=lease file="/share/%s"' % name in line for line in log)
+        return sum('kind=lease' in line and 'file="/share/%s"' % name in line for line in log)
 
 
 @scenario('append and read back in alternation, %g s' % APPEND_SECONDS)
