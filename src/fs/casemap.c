@@ -2,7 +2,7 @@
  * the directory's names by their upper-cased form. Knows nothing of paths, permissions or opens.
  *
  * The index is made by one scan and is good as long as the directory's ctime is the one it was made for. Changes of our
- * own carry it along (fs_casemap_changed), so creating 100,000 files scans nothing 100,000 times. Indexes of all
+ * own carry it along (fsn_names_changed), so creating 100,000 files scans nothing 100,000 times. Indexes of all
  * directories together are bounded: the least recently used ones go first.
  *
  * A change by a local program within the same tick of the clock as one of ours leaves no trace in ctime. So an index

@@ -79,7 +79,7 @@ static struct co_party unlinker(struct fs_open *o)
 static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *dir, const char *name, size_t n)
 {
     const struct store_ops *ops = dir->store->ops;
-    struct st_attr before, after;
+    struct st_attr before = {0}, after;
     struct co_ticket t;
     struct co_ask ask = fs_ask(dir, CO_CHILD);
     struct co_party party = unlinker(o);
@@ -87,13 +87,11 @@ static bool unlink_locked(struct fs_req *q, struct fs_open *o, struct st_node *d
         return false;
     bool known = ops->getattr(dir, &before) == ST_OK;
     enum st st = ops->unlink(dir, name, n, o->node, o->node->type == ST_DIR ? ST_UNLINK_DIR : 0);
-    if (st == ST_OK && known) {
-        fs_casemap_changed(dir, &before.ctime, name, n, NULL, 0);
-        if (ops->getattr(dir, &after) == ST_OK)
+    if (st == ST_OK) {
+        fsn_names_changed(dir, &before.ctime, name, n, NULL, 0);
+        if (known && ops->getattr(dir, &after) == ST_OK)
             fsn_carry(dir, &before.ctime, &after.ctime);
     }
-    if (st == ST_OK && fsn(dir)) /* who looked the name up before looks again */
-        atomic_fetch_add(&fsn(dir)->moves, 1);
     fs_force_end(q->fs, &t);
     return st == ST_OK;
 }

@@ -129,7 +129,7 @@ static enum st make_locked(struct opening *x, const struct making *m, bool *ret_
     if (dir->store->ops->getattr(dir, &after) == ST_OK)
         fsn_carry(dir, &before.ctime, &after.ctime);
     if (st == ST_OK)
-        fs_casemap_changed(dir, &before.ctime, NULL, 0, x->path.name, x->path.n);
+        fsn_names_changed(dir, &before.ctime, NULL, 0, x->path.name, x->path.n);
     return st;
 }
 

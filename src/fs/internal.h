@@ -100,7 +100,7 @@ void fs_tell_node(struct fs_req *q, struct st_node *node, struct fs_open *o, uin
  * call: keeps an index validated by the directory's ctime, updated by our own changes. */
 enum st fs_lookup_fold(struct fs_req *q, struct st_node *dir, const char *name, size_t n, struct st_node **ret,
                        char *ret_name /* ST_NAME_MAX + 1: spelled as on disk */, size_t *ret_n);
-/* Called with dir's fsn lock held, after a change by us: `before` is dir's ctime before it. */
+/* The index' part of fsn_names_changed(). */
 void fs_casemap_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,
                         const char *added, size_t na);
 void fs_casemap_free(struct fsn *f); /* of a directory whose node goes away */

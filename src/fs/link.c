@@ -97,7 +97,7 @@ static enum st act_locked(struct link *l)
     fs_wcc_known(l->dir_wcc, &before);
     st = l->victim ? link_over(l) : ops->link(l->node, l->dir, l->name, l->n);
     if (st == ST_OK)
-        fs_casemap_changed(l->dir, &before.ctime, l->victim ? l->name : NULL, l->victim ? l->n : 0, l->name, l->n);
+        fsn_names_changed(l->dir, &before.ctime, l->victim ? l->name : NULL, l->victim ? l->n : 0, l->name, l->n);
     if (ops->getattr(l->dir, &after) == ST_OK) {
         fs_wcc_post(l->dir_wcc, &after);
         fsn_carry(l->dir, &before.ctime, &after.ctime);

@@ -133,7 +133,7 @@ static enum st act_locked(struct fs_req *q, struct make *k)
     a = initial(q, k);
     st = make(k, &a);
     if (st == ST_OK)
-        fs_casemap_changed(k->dir, &before.ctime, NULL, 0, k->name, k->n);
+        fsn_names_changed(k->dir, &before.ctime, NULL, 0, k->name, k->n);
     if (ops->getattr(k->dir, &a) == ST_OK) {
         fs_wcc_post(k->dir_wcc, &a);
         fsn_carry(k->dir, &before.ctime, &a.ctime);

@@ -101,6 +101,14 @@ void fsn_carry(struct st_node *n, const struct timespec *before, const struct ti
     pthread_mutex_unlock(&f->meta_lock);
 }
 
+void fsn_names_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,
+                       const char *added, size_t na)
+{
+    if (removed)
+        atomic_fetch_add(&fsn_there(dir)->moves, 1);
+    fs_casemap_changed(dir, before, removed, nr, added, na);
+}
+
 void fs_node_unref(struct st_node *n)
 {
     st_unref(n);

@@ -32,7 +32,7 @@ struct fsn {
     uint8_t deleter[16]; /* the parent lease key of who last marked a name of it for deletion; under `lock` */
     /* Directories. */
     _Atomic bool making;          /* an entry is on its way that is not yet what it will be */
-    _Atomic uint32_t moves;       /* names moved, or deleted through opens: opening looks whether its own was one */
+    _Atomic uint32_t moves;       /* names that left their objects: opening looks whether its own was one */
     struct fs_casemap *casemap;   /* casemap.c */
     struct fs_watchers *watchers; /* notify.c */
 };
@@ -46,6 +46,11 @@ void fsn_making_begin(struct st_node *dir);
 void fsn_making_end(struct st_node *dir);
 /* We changed the object under its lock, and no extended attribute: what was cached as of ctime `before` stays valid. */
 void fsn_carry(struct st_node *n, const struct timespec *before, const struct timespec *after);
+/* We changed names in `dir`, whose ctime was `before`: `removed` no longer leads to its object (`added` may be the same
+ * name), `added` leads to another one; NULL: none. With the locks of `dir` and of the object that a name has left: who
+ * opens that and has looked the name up before waits for the lock, and then looks again. */
+void fsn_names_changed(struct st_node *dir, const struct timespec *before, const char *removed, size_t nr,
+                       const char *added, size_t na);
 static inline bool timespec_same(const struct timespec *a, const struct timespec *b)
 {
     return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;

@@ -133,9 +133,6 @@ void fs_opens_renamed(struct fs *fs, struct st_node *node, struct st_node *sdir,
 {
     uint64_t from = fs_link_id(sdir, sname, sn), to = fs_link_id(ddir, dname, dn);
     struct co_key key = fs_node_key(node);
-    struct fsn *f = fsn(sdir);
-    if (f)
-        atomic_fetch_add(&f->moves, 1);
     pthread_mutex_lock(&fs->opens_lock);
     for (struct hash_link *l = hash_first(&fs->opens, hash_u64((uintptr_t)node)); l; l = hash_next(l)) {
         struct fs_open_priv *p = container_of(l, struct fs_open_priv, link);

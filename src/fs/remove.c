@@ -52,7 +52,7 @@ static enum st act_locked(struct removal *r)
     fs_wcc_known(r->dir_wcc, &before);
     st = ops->unlink(r->dir, r->name, r->n, r->victim, r->want_dir ? ST_UNLINK_DIR : 0);
     if (st == ST_OK)
-        fs_casemap_changed(r->dir, &before.ctime, r->name, r->n, NULL, 0);
+        fsn_names_changed(r->dir, &before.ctime, r->name, r->n, NULL, 0);
     if (ops->getattr(r->dir, &after) == ST_OK) {
         fs_wcc_post(r->dir_wcc, &after);
         fsn_carry(r->dir, &before.ctime, &after.ctime);

@@ -195,11 +195,11 @@ static void after(struct st_node *dir, const struct st_attr *before, struct fs_w
 static void names_changed(const struct move *m)
 {
     if (m->sdir == m->ddir) {
-        fs_casemap_changed(m->sdir, &m->sdir_attr.ctime, m->sname, m->sn, m->dname, m->dn);
+        fsn_names_changed(m->sdir, &m->sdir_attr.ctime, m->sname, m->sn, m->dname, m->dn);
         return;
     }
-    fs_casemap_changed(m->sdir, &m->sdir_attr.ctime, m->sname, m->sn, NULL, 0);
-    fs_casemap_changed(m->ddir, &m->ddir_attr.ctime, m->victim ? m->dname : NULL, m->victim ? m->dn : 0, m->dname,
+    fsn_names_changed(m->sdir, &m->sdir_attr.ctime, m->sname, m->sn, NULL, 0);
+    fsn_names_changed(m->ddir, &m->ddir_attr.ctime, m->victim ? m->dname : NULL, m->victim ? m->dn : 0, m->dname,
                        m->dn);
 }
 

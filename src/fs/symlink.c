@@ -63,7 +63,7 @@ static enum st act(struct fs_req *q, struct fs_open *o, struct st_node *dir, con
         st = replace(dir, name, n, o->node, &a, target);
         if (ops->getattr(dir, &after) == ST_OK)
             fsn_carry(dir, &before.ctime, &after.ctime);
-        fs_casemap_changed(dir, &before.ctime, name, n, st == ST_OK ? name : NULL, n);
+        fsn_names_changed(dir, &before.ctime, name, n, st == ST_OK ? name : NULL, n);
     }
     fsn_unlock_all(both, 2);
     return st;
