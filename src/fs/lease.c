@@ -48,6 +48,13 @@ void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_
     co_each(o->fs->co, &key, fn, arg);
 }
 
+void fs_open_regrant(struct fs_open *o, enum co_lease_kind kind, uint8_t want, uint16_t epoch)
+{
+    struct co_key key = fs_open_key(o);
+    bool breaking;
+    co_lease(o->fs->co, &key, &o->party, kind, want, CO_RECLAIM, epoch, clock_now(), &epoch, &breaking);
+}
+
 uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking)
 {
     struct co_key key = fs_open_key(o);

@@ -130,5 +130,7 @@ bool fs_open_disconnected(struct fs_open *o, bool gone, bool persistent);
 bool fs_open_holds(struct fs_open *o, enum co_kind kind);
 /* What is held on what it has open, by anybody. */
 void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
+/* After a restart: caching that the open had before, as far as it goes together with what others have open. */
+void fs_open_regrant(struct fs_open *o, enum co_lease_kind kind, uint8_t want, uint16_t epoch);
 /* What the open may cache at this moment. */
 uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking);

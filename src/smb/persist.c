@@ -13,6 +13,11 @@
 #define RECORD_MAX (64 << 10)
 #define RANGES_MAX 1024 /* of one open; with more it is no longer persistent */
 
+static enum co_lease_kind kind_of(const struct smb_open *o)
+{
+    return o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE ? CO_LEASE : CO_OPLOCK;
+}
+
 /* --- Writing. */
 struct ranges {
     struct wbuf *w;
@@ -72,8 +77,7 @@ static bool put_record(struct wbuf *w, struct smb_open *o, const struct fs_range
     q.may_block = true;
     if (fs_handle(&q, f->node, handle, &n) != ST_OK)
         return false;
-    bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
-    uint8_t caching = fs_open_caching(o->fso, leased ? CO_LEASE : CO_OPLOCK, &epoch, &breaking);
+    uint8_t caching = fs_open_caching(o->fso, kind_of(o), &epoch, &breaking);
     wbuf_u8(w, VERSION);
     wbuf_put(w, o->client_guid, 16);
     wbuf_put(w, o->create_guid, 16);
@@ -151,18 +155,22 @@ void smb_persist_update(struct smb_open *o) { smb_persist_unlocking(o, NULL, 0);
 struct record {
     struct record *next;
     uint64_t id;
+    struct smb_open *open; /* once it is open again */
+    uint8_t lease;         /* what it might cache */
+    uint16_t epoch;
     size_t n;
     uint8_t b[];
 };
 
 static int collect(void *arg, const void *key, size_t nkey, const void *val, size_t n)
 {
-    struct record **all = arg, *e = nkey == 8 ? malloc(sizeof *e + n) : NULL;
+    struct record ***end = arg, *e = nkey == 8 ? malloc(sizeof *e + n) : NULL;
     if (!e)
         return 0;
-    *e = (struct record){.next = *all, .id = get_be64(key), .n = n};
+    *e = (struct record){.id = get_be64(key), .n = n};
     memcpy(e->b, val, n);
-    *all = e;
+    **end = e;
+    *end = &e->next;
     return 0;
 }
 
@@ -173,6 +181,7 @@ struct restoring {
     struct co_party party;
     struct cursor handle;
     char *stream;
+    uint8_t lease;
 };
 
 static void take(struct cursor *c, void *to, size_t n)
@@ -209,7 +218,7 @@ static bool take_record(struct cursor *c, struct arena *arena, struct restoring 
     take(c, x->party.parent_lease, 16);
     o->oplock_level = cursor_u8(c);
     o->lease_v2 = cursor_u8(c);
-    x->a.lease_want = cursor_u8(c);
+    x->lease = cursor_u8(c);
     x->a.lease_epoch = cursor_le16(c);
     o->action = cursor_u8(c);
     o->timeout = cursor_le32(c);
@@ -267,7 +276,9 @@ static bool open_again(struct restoring *x, struct cursor *c, struct fs_req *q)
     return st == ST_OK;
 }
 
-static bool restore(struct smb_server *srv, const struct record *e)
+/* Without caching: a record may tell of more than there was in the end, and nobody is there yet who could give anything
+ * back. */
+static bool restore(struct smb_server *srv, struct record *e)
 {
     struct restoring x = {.open = smb_open_loose(srv)};
     struct cursor c = cursor_of(e->b, e->n);
@@ -280,26 +291,29 @@ static bool restore(struct smb_server *srv, const struct record *e)
     fs_req_init(&q, srv->fs, NULL, &arena);
     bool ok = take_record(&c, &arena, &x);
     if (ok) {
-        bool leased = o->oplock_level == SMB2_OPLOCK_LEVEL_LEASE;
         o->client = smb_client_id(o->client_guid);
         o->persistent_id = e->id;
         o->durable = true;
         o->persistent = true;
-        x.a.lease_kind = leased ? CO_LEASE : CO_OPLOCK;
+        x.a.lease_kind = kind_of(o);
         x.party.label = CO_LABEL_SMB;
         x.party.flavour = CO_WINDOWS;
         x.party.client = o->client;
         x.party.open = e->id;
         memcpy(x.party.who, x.cred.name, MIN(sizeof x.party.who, sizeof x.cred.name) - 1);
-        if (leased)
+        if (kind_of(o) == CO_LEASE)
             memcpy(x.party.lease, o->lease_key, 16);
         q.cred = &x.cred;
         q.party = &x.party;
         q.may_block = true;
         ok = open_again(&x, &c, &q);
     }
-    if (ok)
+    if (ok) {
         smb_durable_restored(o);
+        e->open = smb_open_ref(o);
+        e->lease = x.lease;
+        e->epoch = x.a.lease_epoch;
+    }
     smb_open_unref(o);
     arena_reset(&arena);
     return ok;
@@ -307,18 +321,23 @@ static bool restore(struct smb_server *srv, const struct record *e)
 
 void smb_persist_restore(struct smb_server *srv)
 {
-    struct record *all = NULL, *e;
+    struct record *all = NULL, **end = &all, *e;
     unsigned restored = 0, lost = 0;
     if (!srv->kv)
         return;
-    (void)kv_each(srv->kv, TABLE, collect, &all);
-    while ((e = all)) {
-        all = e->next;
+    (void)kv_each(srv->kv, TABLE, collect, &end);
+    for (e = all; e; e = e->next) {
         bool ok = restore(srv, e);
         restored += ok;
         lost += !ok;
         if (!ok)
             drop(srv, e->id);
+    }
+    while ((e = all)) { /* everything is open again: everybody may cache what goes together with that */
+        all = e->next;
+        if (e->open)
+            fs_open_regrant(e->open->fso, kind_of(e->open), e->lease, e->epoch);
+        smb_open_unref(e->open);
         free(e);
     }
     if (restored || lost)

@@ -459,6 +459,19 @@ static void persistent(void **state)
     assert_int_equal(w.srv.ndisconnected, 0);
 }
 
+static void acknowledge(struct client *who, const char *key, uint32_t state)
+{
+    client_begin(who, SMB2_OPLOCK_BREAK);
+    client_u16(who, 36);
+    client_u16(who, 0);
+    client_u32(who, 0);
+    client_put(who, key, 16);
+    client_u32(who, state);
+    client_u64(who, 0);
+    assert_true(client_call(who));
+    assert_int_equal(who->status, STATUS_SUCCESS);
+}
+
 /* What has waited for a persistent open since before its client was back is told to the client then. */
 static void reminded(void **state)
 {
@@ -483,17 +496,34 @@ static void reminded(void **state)
     assert_int_equal(get_le32(c.reply + SMB2_HEADER + 24), CO_R | CO_W | CO_H);
     assert_int_equal(get_le32(c.reply + SMB2_HEADER + 28), 0);
     assert_int_equal(by_nobody("f", true), ST_DELAY);
-    client_begin(&c, SMB2_OPLOCK_BREAK);
-    client_u16(&c, 36);
-    client_u16(&c, 0);
-    client_u32(&c, 0);
-    client_put(&c, KEY_A, 16);
-    client_u32(&c, 0);
-    client_u64(&c, 0);
-    assert_true(client_call(&c));
-    assert_int_equal(c.status, STATUS_SUCCESS);
+    acknowledge(&c, KEY_A, 0);
     assert_int_equal(by_nobody("f", true), ST_OK);
     close_open(&c, STATUS_SUCCESS);
+}
+
+/* One whose record says more than it had in the end keeps no other from coming back. */
+static void restored_together(void **state)
+{
+    struct asked a = leased, b;
+    struct co_policy p;
+    a.flags = SMB2_DHANDLE_FLAG_PERSISTENT;
+    a.state = CO_R | CO_W;
+    co_policy_default(&p);
+    p.regrant_holdoff = 0; /* which would not outlive a real restart */
+    fs_set_policy(w.fs, &p);
+    share_is_available();
+    assert_int_equal(client_tree(&c, "\\\\host\\share"), STATUS_SUCCESS);
+    assert_int_equal(create(&c, "f", &a), STATUS_SUCCESS);
+    assert_int_equal(by_nobody("f", false), ST_DELAY);
+    assert_true(client_recv(&c));
+    acknowledge(&c, KEY_A, CO_R);
+    b = a;
+    b.lease = KEY_B;
+    b.guid = GUID_B;
+    b.state = CO_R;
+    assert_int_equal(create(&c, "f", &b), STATUS_SUCCESS);
+    restart();
+    assert_int_equal(w.srv.ndisconnected, 2);
 }
 
 /* While the server ends, who waits for the lock of a persistent open does not get it: the open comes back with it. */
@@ -566,7 +596,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(granted), T(mixed), T(comes_back), T(comes_to_wrong_hands), T(ends_with_logoff_of_tree), T(not_kept), T(expires),
         T(others), T(meets_nfs), T(replays), T(channel_sequence), T(lock_sequence),
-        T(persistent), T(reminded), T(not_granted_at_the_end),
+        T(persistent), T(reminded), T(restored_together), T(not_granted_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
