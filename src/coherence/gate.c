@@ -371,8 +371,8 @@ void co_leave(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *o
     uintptr_t eng = (uintptr_t)t->eng;
     struct op *op = t->eng;
     t->eng = NULL;
-    t->queued_at = 0;
     if (eng & 1) {
+        t->queued_at = 0;
         if (eng != COUNT_NOTHING)
             count_leave(co, (struct bucket *)(eng & ~(uintptr_t)COUNT_MASK), eng & COUNT_MASK, now);
         return;
@@ -388,6 +388,7 @@ void co_leave(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *o
         queue_wake(co, op->part[i].file, WHY_ENTERED, NULL, now);
     op_free(co, op, now);
     shards_unlock(co, mask);
+    t->queued_at = 0; /* nobody lists it any more */
 }
 
 void co_cancel(struct co *co, struct co_ticket *t, uint64_t now, struct co_out *out)
