@@ -63,6 +63,8 @@ unsigned opens_of(const struct file *f, uint64_t name);
 /* Begins, or extends, the break that leaves at most `keep`. False: the lease is gone (its opens were voided). */
 bool lease_break(struct co *co, struct lease *l, uint8_t keep, const struct co_party *by, uint64_t now,
                  struct co_out *out);
+/* What its holder still believes to have, because nobody has told it yet. */
+static inline uint8_t lease_unsaid(const struct lease *l) { return l->untold || l->stored ? l->believed : 0; }
 /* Appends the break `ev`, which says from, to, epoch and ack, of this lease. */
 bool lease_tell(struct lease *l, struct co_event *ev, struct co_out *out);
 void lease_revoke(struct co *co, struct lease *l, uint64_t now, struct co_out *out);

@@ -151,14 +151,14 @@ static bool lease_blocks(const struct eval *e, const struct part *p, const struc
     return rule_waits(&e->co->policy, &p->ask, r, lost);
 }
 
-/* The holder may still act on what the operation takes: the notification is not on its way, or (a break to something else
- * is under way) can only be sent when that one is over. It waits for that, whether the break is its own or was begun by
- * somebody else. */
+/* The holder may still act on what the operation takes: the notification is not on its way, or (a break to something
+ * else is under way) can only be sent when that one is over. It waits for that, whether the break is its own or was
+ * begun by somebody else. */
 static bool lease_untold(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
     enum co_tell tell = e->op->tell;
     bool waits_for_answers = !(p->ask.flags & CO_FORCE);
-    uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | (l->untold || l->stored ? l->believed : 0);
+    uint8_t believed = (l->breaking && waits_for_answers ? l->to : 0) | lease_unsaid(l);
     bool asked_to = tell == CO_TELL_ALL || (tell == CO_TELL_FILES && !r->child);
     if (!believed || !asked_to || e->expired || lease_own(l, &e->op->party))
         return false;

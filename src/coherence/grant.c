@@ -86,7 +86,7 @@ static uint8_t beside_leases(const struct grant *g, const struct lease *own, uin
 {
     const struct lease *l;
     list_each(l, &g->f->leases, link) {
-        uint8_t held = l->granted | (l->untold || l->stored ? l->believed : 0);
+        uint8_t held = l->granted | lease_unsaid(l);
         if (l == own || !held)
             continue;
         if (held & CO_W)
