@@ -72,6 +72,7 @@ struct dstore {
     char table[64]; /* of the handle table in kv */
     pthread_mutex_t root_mu;
     char *root_path; /* as /proc says; changes when somebody moves the root */
+    _Atomic uint32_t root_paths; /* how many there have been */
 
     struct dshard shards[DIR_SHARDS];
     struct dseen *seen;

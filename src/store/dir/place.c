@@ -42,8 +42,8 @@ static const char *below(const char *root, const char *path)
     return path[n] ? path + n + 1 : path + n;
 }
 
-/* Somebody may have moved the root itself: then its path is asked for again. */
-static bool root_moved(struct dstore *ds)
+/* Somebody may have moved the root itself: then its path is asked for again. Is it another one than number `seen`? */
+static bool root_moved(struct dstore *ds, uint32_t seen)
 {
     char now[PATH_MAX + 1];
     if (fd_path(ds->root_fd, now) < 0)
@@ -54,16 +54,19 @@ static bool root_moved(struct dstore *ds)
     if (copy) {
         free(ds->root_path);
         ds->root_path = copy;
+        atomic_fetch_add(&ds->root_paths, 1);
     }
     pthread_mutex_unlock(&ds->root_mu);
-    return copy != NULL;
+    return atomic_load(&ds->root_paths) != seen;
 }
 
 /* Path below the root into out: ST_STALE when the object is elsewhere, ST_NAMETOOLONG. */
 static enum st path_below(struct dstore *ds, int fd, char out[PATH_MAX + 1])
 {
     char path[PATH_MAX + 1];
+    uint32_t seen;
     do {
+        seen = atomic_load(&ds->root_paths);
         if (fd_path(fd, path) < 0)
             return st_from_errno(errno);
         pthread_mutex_lock(&ds->root_mu);
@@ -73,7 +76,7 @@ static enum st path_below(struct dstore *ds, int fd, char out[PATH_MAX + 1])
             memcpy(out, rest, strlen(rest) + 1);
             return ST_OK;
         }
-    } while (root_moved(ds));
+    } while (root_moved(ds, seen));
     return ST_STALE;
 }
 
