@@ -62,23 +62,40 @@ static uint32_t dice(void)
     return (uint32_t)(x >> 32);
 }
 
+static uint64_t mutations(const struct fs_req *q)
+{
+    return q->share ? atomic_load(&q->share->store->mutations) : 0;
+}
+
+/* Who acts has counted its gate before, and counts itself as acting until it has acted: so of these three the order in
+ * which they are read is what proves something. */
+static void inject_look(struct fs_req *q)
+{
+    uint64_t gates = atomic_load(&q->fs->gates);
+    q->seen_gates = atomic_load(&q->fs->acting) ? UINT64_MAX : gates; /* somebody acts: nothing can be proven */
+    q->seen_mutations = mutations(q);
+}
+
+static void inject_check(struct fs_req *q)
+{
+    uint64_t more = mutations(q) - q->seen_mutations;
+    if (!more || q->seen_gates != atomic_load(&q->fs->gates))
+        return;
+    atomic_fetch_add(&q->fs->metrics.gate_violations, 1);
+    log_error("fs", "event=gate_violation mutations=%llu", (unsigned long long)more);
+}
+
 static bool inject(struct fs_req *q)
 {
     struct fs *fs = q->fs;
-    uint64_t mutations = q->share ? atomic_load(&q->share->store->mutations) : 0;
-    uint64_t gates = atomic_load(&fs->gates);
     if (q->injected) {
-        if (q->seen_gates == gates && q->seen_mutations != mutations) {
-            atomic_fetch_add(&fs->metrics.gate_violations, 1);
-            log_error("fs", "event=gate_violation mutations=%llu", (unsigned long long)(mutations - q->seen_mutations));
-        }
+        inject_check(q);
         return false;
     }
     if (!q->job || dice() % 100 >= fs->cfg.again_percent)
         return false;
     q->injected = true;
-    q->seen_mutations = mutations;
-    q->seen_gates = atomic_load(&fs->acting) ? UINT64_MAX : gates; /* somebody acts: nothing can be proven */
+    inject_look(q);
     atomic_fetch_add_explicit(&fs->metrics.injected, 1, memory_order_relaxed);
     q->ticket.wake(&q->ticket);
     return true;
