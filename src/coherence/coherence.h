@@ -231,6 +231,11 @@ bool co_close(struct co *co, const struct co_key *key, const struct co_party *pa
  * to an existing lease of its key, upgrading it where allowed. `*ret_breaking`: the lease is being broken. */
 uint8_t co_lease(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                  uint8_t want, uint32_t flags, uint16_t epoch, uint64_t now, uint16_t *ret_epoch, bool *ret_breaking);
+/* What a holder that was away may go on with, and the epoch of that; a break under way is told behind the answer that says
+ * so. All that it had, when it caches writes: everybody waits for those. Else what the break leaves: others may have acted
+ * on the rest when it was told first. 0 when there is no lease any more; the epoch is not written then. */
+uint8_t co_lease_kept(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
+                      uint16_t *ret_epoch);
 /* Acknowledgement: ST_OK, or ST_BAD_ACK (bits not allowed), ST_NO_BREAK (not breaking), ST_NOENT (no such lease). */
 enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                uint8_t keep, uint64_t now, struct co_out *out);

@@ -53,7 +53,7 @@ static bool share_asks_holder(struct eval *e, struct part *p, struct share *s)
         e->begun |= !l->breaking || (l->floor & ~keep);
         return l->breaking;
     }
-    if (e->expired) {
+    if (e->expired && l->breaking) {
         atomic_store(&e->op->revoked, true);
         lease_revoke(e->co, l, e->now, e->out);
         return false;
@@ -143,7 +143,7 @@ static bool lease_exempt(const struct eval *e, const struct rule *r, const struc
 static bool lease_blocks(const struct eval *e, const struct part *p, const struct rule *r, const struct lease *l)
 {
     uint8_t lost = l->granted & ~rule_keep_of(r, l);
-    if (!l->breaking || e->expired)
+    if (!l->breaking)
         return false;
     /* In the steps of a cascade the ticket goes on waiting for the state that it needs. */
     if (l->cascade && (lost || r->whole))
@@ -165,13 +165,14 @@ static bool lease_untold(const struct eval *e, const struct part *p, const struc
     return rule_keep(r, l->kind, believed) != believed;
 }
 
-/* Begins what must begin. False: the lease went away with its opens. */
+/* Begins what must begin. False: the lease went away with its opens. When the time of the operation is over, holders that
+ * have been asked lose everything; one that is met only now is asked, like any other. */
 static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, struct lease *l)
 {
     uint8_t keep = rule_keep_of(r, l);
     bool idle = !l->breaking;
     struct co_hold was = hold_of_lease(l);
-    if (e->expired && rule_waits(&e->co->policy, &p->ask, r, l->granted & ~keep)) {
+    if (e->expired && lease_blocks(e, p, r, l)) {
         atomic_store(&e->op->revoked, true);
         lease_revoke(e->co, l, e->now, e->out);
         return true;

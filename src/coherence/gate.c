@@ -86,9 +86,9 @@ static uint64_t gate_deadline(struct gate *g)
     uint64_t now = g->e.now, hard = g->e.co->policy.lease_break_timeout + CO_NSEC_SLACK;
     bool lock = op->part[0].ask.op == CO_LOCK;
     if (waits_for_holder(g->whys)) {
-        if (!op->lease_since)
+        if (!op->lease_since || now >= op->lease_since + hard) /* then whom it waits for has just been met */
             op->lease_since = now;
-        return op->lease_since + hard > now ? op->lease_since + hard : now + hard;
+        return op->lease_since + hard;
     }
     op->lease_since = 0;
     if (g->whys & WHY_RANGE && !op->range_since)
@@ -302,7 +302,16 @@ static bool asks_valid(const struct co_ask *asks, size_t n)
     return true;
 }
 
-/* Asks again about other things than before (names were resolved anew): it loses its place, but its deadline stands. */
+static bool op_is_on(const struct op *op, const struct co_key *key)
+{
+    for (unsigned i = 0; i < op->n; i++)
+        if (key_same(&op->part[i].file->key, key))
+            return true;
+    return false;
+}
+
+/* Asks again about other things than before (names were resolved anew): it loses its place. Its deadline stands, unless
+ * there are holders of other files now, who have been asked nothing yet. */
 static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t, const struct co_party *party,
                              const struct co_ask *asks, size_t n, uint64_t now)
 {
@@ -312,6 +321,9 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
     if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
         met = TAKE_PTR(old->met);
         lease_since = old->lease_since;
+        for (size_t i = 0; i < n; i++)
+            if (!op_is_on(old, &asks[i].key))
+                lease_since = 0;
         revoked = atomic_load(&old->revoked);
         voided = atomic_load(&old->voided);
         op_forget(co, old, now);

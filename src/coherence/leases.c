@@ -186,13 +186,29 @@ static struct lease *lease_find(const struct file *f, const struct co_party *par
 void lease_back(struct co *co, struct lease *l, uint64_t now, struct co_out *out)
 {
     struct co_event ev = {.from = l->granted, .to = l->to, .epoch = l->epoch, .ack = rule_needs_ack(l->kind, l->granted)};
-    bool said = l->stored ? lease_tell(l, &ev, out) : lease_say(l, &ev, out);
+    bool believes = l->stored || l->granted & CO_W; /* by what it is answered: co_lease_kept() */
+    bool said = believes ? lease_tell(l, &ev, out) : lease_say(l, &ev, out);
     l->stored = false;
     if (!said)
         lease_revoke(co, l, now, out);
     else if (!ev.ack)
         lease_settle(co, l, l->to);
     queue_wake(co, l->file, WHY_LEASE, NULL, now);
+}
+
+uint8_t co_lease_kept(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
+                      uint16_t *ret_epoch)
+{
+    struct shard *sh;
+    struct file *f = file_lock(co, key, &sh);
+    const struct lease *l = f ? lease_find(f, party, kind) : NULL;
+    uint8_t kept = 0;
+    if (l) {
+        kept = l->breaking && !(l->granted & CO_W) ? l->to : l->granted;
+        *ret_epoch = (uint16_t)(l->epoch - l->breaking);
+    }
+    pthread_mutex_unlock(&sh->mu);
+    return kept;
 }
 
 static enum st lease_acked(struct co *co, struct lease *l, uint8_t keep, uint64_t now, struct co_out *out)

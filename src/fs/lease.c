@@ -60,3 +60,9 @@ uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *re
     struct co_key key = fs_open_key(o);
     return co_lease(o->fs->co, &key, &o->party, kind, 0, 0, 0, clock_now(), ret_epoch, ret_breaking);
 }
+
+uint8_t fs_open_kept(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch)
+{
+    struct co_key key = fs_open_key(o);
+    return co_lease_kept(o->fs->co, &key, &o->party, kind, ret_epoch);
+}

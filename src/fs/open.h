@@ -132,5 +132,7 @@ bool fs_open_holds(struct fs_open *o, enum co_kind kind);
 void fs_open_each_hold(struct fs_open *o, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* After a restart: caching that the open had before, as far as it goes together with what others have open. */
 void fs_open_regrant(struct fs_open *o, enum co_lease_kind kind, uint8_t want, uint16_t epoch);
+/* What the open, whose client is back, may go on caching: co_lease_kept(). */
+uint8_t fs_open_kept(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch);
 /* What the open may cache at this moment. */
 uint8_t fs_open_caching(struct fs_open *o, enum co_lease_kind kind, uint16_t *ret_epoch, bool *ret_breaking);

@@ -289,13 +289,13 @@ static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct 
     enum st st = fs_open_attr(&r->fs, o->fso, &res.attr);
     if (st != ST_OK)
         return smb_status(st);
-    res.lease = fs_open_caching(o->fso, leased ? CO_LEASE : CO_OPLOCK, &res.lease_epoch, &res.lease_breaking);
-    /* A break that began while the client was away is told behind this answer, which is as it was before: with the flag
+    enum co_lease_kind kind = leased ? CO_LEASE : CO_OPLOCK;
+    /* A break that began while the client was away is told behind this answer, which does not speak of it: with the flag
      * that says that one is going on Linux' client forgets to send the locks that it has in its cache. */
-    if (s->cx.durable & SMB_DURABLE_RECONNECT && res.lease_breaking) {
-        res.lease_breaking = false;
-        res.lease_epoch--;
-    }
+    if (s->cx.durable & SMB_DURABLE_RECONNECT)
+        res.lease = fs_open_kept(o->fso, kind, &res.lease_epoch);
+    else
+        res.lease = fs_open_caching(o->fso, kind, &res.lease_epoch, &res.lease_breaking);
     s->cx.lease_version = !leased || !s->cx.lease_version ? 0 : o->lease_v2 ? 2 : 1;
     s->cx.mxac = false;
     if (!leased && !s->earlier)

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 
 #define SEC NSEC_PER_SEC
+#define RWH (CO_R | CO_W | CO_H)
+#define RH (CO_R | CO_H)
+#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
 
 struct kit_ticket {
     struct co_ticket t;
@@ -129,6 +132,21 @@ static inline uint8_t kit_lease(struct kit *k, uint64_t ino, struct co_party p, 
     uint16_t epoch;
     bool breaking;
     return co_lease(k->co, &key, &p, kind, want, 0, 0, k->now, &epoch, &breaking);
+}
+/* The next deadline has come. */
+static inline void kit_timeout(struct kit *k)
+{
+    kit_clear(k);
+    k->now = co_next_deadline(k->co);
+    co_tick(k->co, k->now, &k->out);
+}
+/* Client 1's open 1 of file 1, under lease key 5. */
+static inline struct co_party kit_holder(struct kit *k, enum co_lease_kind kind, uint8_t bits)
+{
+    struct co_party w = kit_win(1, 1, kind == CO_LEASE ? 5 : 0);
+    assert_int_equal(kit_try(k, w, kit_open(1, ALL, 0)), ST_OK);
+    assert_int_equal(kit_lease(k, 1, w, kind, bits), bits);
+    return w;
 }
 static inline enum st kit_ack(struct kit *k, uint64_t ino, struct co_party p, enum co_lease_kind kind, uint8_t keep)
 {

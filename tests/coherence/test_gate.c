@@ -1,9 +1,6 @@
 /* The gate: shares, ranges, leases, waiting and waking, one situation at a time (semantics 2, 3, 5). */
 #include "kit.h"
 
-#define RWH (CO_R | CO_W | CO_H)
-#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
-
 static void test_counted(void **state)
 {
     struct kit *k = kit_new(NULL);

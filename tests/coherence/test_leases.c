@@ -1,35 +1,15 @@
 /* Leases one situation at a time: cascades, acknowledgements, timeouts and their policies, grants and what keeps them
- * away, disconnected opens, directory leases (semantics 1.5, 1.6, 2.4, 4). */
+ * away, directory leases (semantics 1.5, 1.6, 2.4). Holders that are away: test_away.c. */
 #include "kit.h"
-
-#define RWH (CO_R | CO_W | CO_H)
-#define RH (CO_R | CO_H)
-#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
 
 static const struct co_ask write_ask = {.key = {1, 1, 7}, .op = CO_WRITE, .flags = CO_ADVISORY, .last = 9};
 static const struct co_ask read_ask = {.key = {1, 1, 7}, .op = CO_READ, .flags = CO_ADVISORY, .last = 9};
-
-/* Client 1's open 1 under lease key 5. */
-static struct co_party holder(struct kit *k, enum co_lease_kind kind, uint8_t bits)
-{
-    struct co_party w = kit_win(1, 1, kind == CO_LEASE ? 5 : 0);
-    assert_int_equal(kit_try(k, w, kit_open(1, ALL, 0)), ST_OK);
-    assert_int_equal(kit_lease(k, 1, w, kind, bits), bits);
-    return w;
-}
-
-static void timeout(struct kit *k)
-{
-    kit_clear(k);
-    k->now = co_next_deadline(k->co);
-    co_tick(k->co, k->now, &k->out);
-}
 
 static void test_cascade(void **state)
 {
     struct kit *k = kit_new(NULL);
     struct kit_ticket r = {0}, w = {0}, o = {0};
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     assert_int_equal(kit_enter(k, &r, kit_anon(), read_ask), ST_AGAIN);
     assert_break(k, RWH, RH, true);
     assert_int_equal(kit_enter(k, &o, kit_win(2, 2, 6), kit_open(1, CO_ACC_READ, 0)), ST_AGAIN);
@@ -58,7 +38,7 @@ static void test_oplock_cascade(void **state)
 {
     struct kit *k = kit_new(NULL);
     struct kit_ticket r = {0}, w = {0};
-    struct co_party a = holder(k, CO_OPLOCK, RWH);
+    struct co_party a = kit_holder(k, CO_OPLOCK, RWH);
     assert_int_equal(kit_enter(k, &r, kit_anon(), read_ask), ST_AGAIN);
     assert_break(k, RWH, CO_R, true);
     assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
@@ -75,7 +55,7 @@ static void test_oplock_bad_ack(void **state)
 {
     struct kit *k = kit_new(NULL);
     struct kit_ticket r = {0};
-    struct co_party a = holder(k, CO_OPLOCK, CO_R | CO_W);
+    struct co_party a = kit_holder(k, CO_OPLOCK, CO_R | CO_W);
     assert_int_equal(kit_enter(k, &r, kit_anon(), read_ask), ST_AGAIN);
     assert_int_equal(kit_ack(k, 1, a, CO_OPLOCK, RWH), ST_BAD_ACK);
     assert_int_equal(r.wakes, 1); /* complete all the same, with nothing left */
@@ -89,7 +69,7 @@ static void test_oplock_bad_ack(void **state)
 static void test_own_write_level2(void **state)
 {
     struct kit *k = kit_new(NULL);
-    struct co_party a = holder(k, CO_OPLOCK, CO_R);
+    struct co_party a = kit_holder(k, CO_OPLOCK, CO_R);
     assert_int_equal(kit_try(k, a, write_ask), ST_OK);
     assert_int_equal(kit_try(k, a, read_ask), ST_OK);
     struct co_party b = kit_win(1, 2, 5);
@@ -107,7 +87,7 @@ static void test_closed_instead(void **state)
 {
     struct kit *k = kit_new(NULL);
     struct kit_ticket w = {0};
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
     kit_close(k, 1, a);
     assert_int_equal(w.wakes, 1);
@@ -118,7 +98,7 @@ static void test_closed_instead(void **state)
 static void test_shared_lease(void **state)
 {
     struct kit *k = kit_new(NULL);
-    struct co_party a = holder(k, CO_LEASE, RWH), b = a;
+    struct co_party a = kit_holder(k, CO_LEASE, RWH), b = a;
     b.open = 2;
     assert_int_equal(kit_try(k, b, kit_open(1, ALL, 0)), ST_OK); /* the same key: no break */
     assert_int_equal(kit_lease(k, 1, b, CO_LEASE, CO_R), RWH);  /* never less */
@@ -138,10 +118,10 @@ static void revoked(enum co_on_timeout policy, enum co_event_kind expect)
     pol.on_break_timeout = policy;
     struct kit *k = kit_new(&pol);
     struct kit_ticket w = {0};
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
     assert_true(w.t.deadline == k->now + 36 * SEC);
-    timeout(k);
+    kit_timeout(k);
     assert_int_equal(w.wakes, 1);
     assert_true(policy == CO_REVOKE || kit_event(k, expect, 0));
     assert_int_equal(kit_ack(k, 1, a, CO_LEASE, 0), policy == CO_CLOSE ? ST_NOENT : ST_NO_BREAK); /* late */
@@ -240,7 +220,7 @@ static void test_holdoff_is_remembered(void **state)
 {
     struct kit *k = kit_new(NULL);
     struct kit_ticket w = {0};
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     uint64_t wait[] = {10, 20, 40};
     for (size_t i = 0; i < ARRAY_LEN(wait); i++) {
         assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
@@ -254,7 +234,7 @@ static void test_holdoff_is_remembered(void **state)
         kit_close(k, 1, a);
         k->now += 1;
         co_tick(k->co, k->now, &k->out);
-        a = holder(k, CO_LEASE, RWH);
+        a = kit_holder(k, CO_LEASE, RWH);
     }
     kit_close(k, 1, a);
     kit_empty(k);
@@ -263,7 +243,7 @@ static void test_holdoff_is_remembered(void **state)
 static void test_holdoff(void **state)
 {
     struct kit *k = kit_new(NULL);
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     struct kit_ticket w = {0};
     uint64_t wait[] = {10, 20, 40, 60, 60};
     for (size_t i = 0; i < ARRAY_LEN(wait); i++) {
@@ -294,7 +274,7 @@ static void test_reservation(void **state)
     co_policy_default(&pol);
     pol.regrant_holdoff = 0;
     struct kit *k = kit_new(&pol);
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     struct kit_ticket w = {0};
     for (int comes = 0; comes < 2; comes++) {
         assert_int_equal(kit_enter(k, &w, kit_anon(), write_ask), ST_AGAIN);
@@ -313,106 +293,6 @@ static void test_reservation(void **state)
         assert_int_equal(kit_lease(k, 1, a, CO_LEASE, RWH), RWH);
     }
     kit_close(k, 1, a);
-    kit_empty(k);
-}
-
-static void test_disconnected(void **state)
-{
-    struct kit *k = kit_new(NULL);
-    struct kit_ticket t = {0};
-    struct co_key key = kit_key(1);
-    struct co_party a = holder(k, CO_LEASE, RWH);
-    co_disconnected(k->co, &key, &a, true, false, k->now, &k->out);
-    assert_int_equal(kit_do(k, &t, kit_anon(), read_ask), ST_OK); /* leaves H: lowered here, nobody waits */
-    assert_no_break(k);
-    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK); /* takes H: the open goes */
-    assert_non_null(kit_event(k, CO_EV_VOID, 0));
-    assert_int_equal(kit_event(k, CO_EV_VOID, 0)->party.open, 1);
-    kit_close(k, 1, a);
-    /* persistent: it is waited for, and told when it is back */
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, RWH);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
-    assert_no_break(k);
-    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
-    assert_break(k, RWH, 0, true);
-    assert_int_equal(kit_ack(k, 1, a, CO_LEASE, 0), ST_OK);
-    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
-    kit_close(k, 1, a);
-    /* also one who has nothing to give back: who would not be waited for if it could be told */
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, CO_R);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    t = (struct kit_ticket){.t.tell_first = CO_TELL_ALL};
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
-    assert_no_break(k);
-    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
-    assert_break(k, CO_R, 0, false);
-    assert_int_equal(t.wakes, 0);
-    kit_clear(k);
-    assert_int_equal(t.wakes, 1);
-    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
-    kit_close(k, 1, a);
-    /* and its time to be away is not its failure to answer */
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, RWH);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write_ask), ST_AGAIN);
-    kit_clear(k);
-    k->now += 35 * SEC;
-    co_tick(k->co, k->now, &k->out);
-    assert_int_equal(kit_do(k, &t, kit_anon(), write_ask), ST_OK);
-    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
-    assert_no_break(k);
-    kit_close(k, 1, a);
-    /* and H stays: nothing to wait for */
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, RWH);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    assert_int_equal(kit_do(k, &t, kit_anon(), read_ask), ST_OK);
-    assert_no_break(k);
-    kit_clear(k);
-    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
-    assert_no_break(k);
-    kit_close(k, 1, a);
-    /* gone in the middle of a break */
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, RWH);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), read_ask), ST_AGAIN);
-    co_disconnected(k->co, &key, &a, true, false, k->now, &k->out);
-    assert_int_equal(t.wakes, 1);
-    assert_int_equal(kit_do(k, &t, kit_anon(), read_ask), ST_OK);
-    kit_close(k, 1, a);
-    kit_empty(k);
-}
-
-/* The range of an absent holder is waited for like its share mode: until it is back, or given up. */
-static void test_absent_range(void **state)
-{
-    struct kit *k = kit_new(NULL);
-    struct kit_ticket t = {0};
-    struct co_key key = kit_key(1);
-    struct co_party a = kit_win(1, 1, 0);
-    struct co_ask lock = kit_lock(1, CO_EXCLUSIVE, 0, 9), write = write_ask;
-    write.flags |= CO_ADVISORY;
-    assert_int_equal(kit_try(k, a, kit_open(1, CO_ACC_READ | CO_ACC_WRITE, 0)), ST_OK);
-    assert_int_equal(kit_try(k, a, lock), ST_OK);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
-    k->now += 10 * SEC;
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
-    t.wakes = 0;
-    co_disconnected(k->co, &key, &a, false, true, k->now, &k->out);
-    assert_int_equal(t.wakes, 0); /* a range like any other now: it has io_lock_park */
-    k->now += 2 * SEC;
-    co_tick(k->co, k->now, &k->out);
-    assert_int_equal(t.wakes, 1);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_LOCK_CONFLICT);
-    co_disconnected(k->co, &key, &a, true, true, k->now, &k->out);
-    assert_int_equal(kit_enter(k, &t, kit_anon(), write), ST_AGAIN);
-    kit_close(k, 1, a); /* given up */
-    assert_int_equal(kit_do(k, &t, kit_anon(), write), ST_OK);
     kit_empty(k);
 }
 
@@ -454,7 +334,7 @@ static void test_revoke(void **state)
     struct kit *k = kit_new(NULL);
     struct co_key key = kit_key(1);
     struct kit_ticket r = {0};
-    struct co_party a = holder(k, CO_LEASE, RWH);
+    struct co_party a = kit_holder(k, CO_LEASE, RWH);
     assert_int_equal(kit_enter(k, &r, kit_anon(), read_ask), ST_AGAIN);
     kit_clear(k);
     struct co_hold held = {0};
@@ -494,93 +374,6 @@ static void test_many_holders(void **state)
     kit_leave(k, &t);
     for (uint64_t i = 1; i <= 40; i++)
         kit_close(k, 1, kit_win(i, i, (uint8_t)i));
-    kit_empty(k);
-}
-
-static enum st enter_all(struct kit *k, struct kit_ticket *t, struct co_ask a)
-{
-    t->t.tell_first = CO_TELL_ALL;
-    return kit_enter(k, t, kit_anon(), a);
-}
-
-/* Nobody acts on what a holder has lost before it has been told: not who took it, and not who finds it taken. */
-static void untold(uint8_t bits, bool ack)
-{
-    struct kit *k = kit_new(NULL);
-    struct kit_ticket w1 = {0}, w2 = {0}, r = {0};
-    struct co_party a = holder(k, CO_LEASE, bits);
-    struct co_key key = kit_key(1);
-    k->silent = true;
-    assert_int_equal(enter_all(k, &w1, write_ask), ST_AGAIN);
-    assert_break(k, bits, 0, ack);
-    uint64_t lease = kit_event(k, CO_EV_BREAK, 0)->lease;
-    assert_int_equal(enter_all(k, &w2, write_ask), ST_AGAIN);
-    assert_no_break(k);
-    assert_int_equal(enter_all(k, &r, read_ask), ST_OK); /* nothing has changed yet */
-    kit_leave(k, &r);
-    assert_int_equal(w1.wakes + w2.wakes, 0);
-    co_told(k->co, &key, lease, k->now);
-    assert_int_equal(w1.wakes + w2.wakes, 2);
-    assert_int_equal(enter_all(k, &w2, write_ask), ST_OK);
-    assert_int_equal(enter_all(k, &w1, write_ask), ST_OK);
-    kit_leave(k, &w1);
-    kit_leave(k, &w2);
-    kit_close(k, 1, a);
-    kit_empty(k);
-}
-static void test_untold(void **state)
-{
-    untold(CO_R, false);
-    untold(RH, true);
-}
-
-/* A lost notification is waited for no longer than an acknowledgement; and a holder that closes needs none. */
-static void test_untold_ends(void **state)
-{
-    struct kit *k = kit_new(NULL);
-    struct kit_ticket w = {0};
-    struct co_party a = holder(k, CO_LEASE, CO_R);
-    k->silent = true;
-    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
-    while (!w.wakes)
-        timeout(k);
-    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
-    kit_leave(k, &w);
-    kit_close(k, 1, a);
-    k->now += 100 * SEC;
-    a = holder(k, CO_LEASE, CO_R);
-    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
-    kit_close(k, 1, a);
-    assert_int_equal(w.wakes, 1);
-    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
-    kit_leave(k, &w);
-    kit_empty(k);
-}
-
-/* It gives up H and goes on reading what it caches: R can only be taken when it has answered. */
-static void test_break_to_something_else(void **state)
-{
-    struct co_policy p;
-    co_policy_default(&p);
-    p.delete_break_all = false;
-    struct kit *k = kit_new(&p);
-    struct kit_ticket d = {0}, w = {0};
-    struct co_party a = holder(k, CO_LEASE, RH);
-    struct co_ask remove_ask = {.key = {1, 1, 7}, .op = CO_REMOVE};
-    assert_int_equal(enter_all(k, &d, remove_ask), ST_AGAIN);
-    assert_break(k, RH, CO_R, true);
-    assert_int_equal(enter_all(k, &w, write_ask), ST_AGAIN);
-    assert_no_break(k);
-    assert_int_equal(kit_ack(k, 1, a, CO_LEASE, CO_R), ST_OK);
-    assert_break(k, CO_R, 0, false);
-    assert_int_equal(w.wakes, 0);
-    kit_clear(k);
-    assert_int_equal(w.wakes, 1);
-    assert_int_equal(enter_all(k, &w, write_ask), ST_OK);
-    assert_int_equal(enter_all(k, &d, remove_ask), ST_OK);
-    kit_leave(k, &w);
-    kit_leave(k, &d);
-    kit_close(k, 1, a);
     kit_empty(k);
 }
 
@@ -628,12 +421,9 @@ int main(void)
         cmocka_unit_test(test_timeout),       cmocka_unit_test(test_share_conflict),
         cmocka_unit_test(test_grants),        cmocka_unit_test(test_holdoff),
         cmocka_unit_test(test_holdoff_is_remembered),
-        cmocka_unit_test(test_reservation),   cmocka_unit_test(test_disconnected),
-        cmocka_unit_test(test_absent_range),
+        cmocka_unit_test(test_reservation),
         cmocka_unit_test(test_directory),     cmocka_unit_test(test_revoke),
-        cmocka_unit_test(test_many_holders),  cmocka_unit_test(test_untold),
-        cmocka_unit_test(test_untold_ends),   cmocka_unit_test(test_break_to_something_else),
-        cmocka_unit_test(test_met),
+        cmocka_unit_test(test_many_holders),  cmocka_unit_test(test_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,6 @@
  * (semantics 2.3, 4, 5). */
 #include "kit.h"
 
-#define RWH (CO_R | CO_W | CO_H)
-#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
 #define EX CO_EXCLUSIVE
 #define WAIT CO_WAIT
 

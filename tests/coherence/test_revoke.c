@@ -2,8 +2,6 @@
  * by its number goes as its flavour demands, while who waited goes on. */
 #include "kit.h"
 
-#define RWH (CO_R | CO_W | CO_H)
-#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
 
 struct seen {
     enum co_kind kind;

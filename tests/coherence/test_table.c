@@ -2,7 +2,6 @@
  * here a second time, in its notation. */
 #include "kit.h"
 
-#define ALL (CO_ACC_READ | CO_ACC_WRITE | CO_ACC_DELETE)
 
 struct state {
     enum co_lease_kind kind;
