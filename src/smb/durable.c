@@ -229,12 +229,12 @@ static uint32_t may_have(struct smb_req *r, const struct smb_create_contexts *cx
 
 static void nothing(void *arg) { (void)arg; }
 
-/* What connections have still to hear is heard, and a session whose last one is lost has ended. On the pool: takes
- * every loop's next two turns. */
+/* What connections have still to hear is heard, and a session whose last one is lost has ended: in each loop the turn
+ * that is running ends, the next one looks at all sockets and closes, and with the third that is over. On the pool. */
 static void hear_out(struct smb_server *srv)
 {
-    for (size_t i = 0; i < 2 * srv->nhomes; i++)
-        loop_call(srv->homes[i / 2].loop, nothing, NULL);
+    for (size_t i = 0; i < 3 * srv->nhomes; i++)
+        loop_call(srv->homes[i / 3].loop, nothing, NULL);
 }
 
 /* A client is often back before the end of its lost connection has been seen, or dealt with. */
@@ -261,8 +261,10 @@ uint32_t smb_durable_reconnect(struct smb_req *r, const struct smb_create_contex
     smb_open_unref(o);
     if (status != STATUS_SUCCESS)
         return status;
-    if (fs_open_disconnected(to->fso, false, false) && smb_open_join_session(to))
+    bool alive = fs_open_disconnected(to->fso, false, false);
+    if (alive && smb_open_join_session(to))
         return STATUS_SUCCESS;
-    smb_open_close(NULL, to, NULL);
+    if (!alive || !smb_durable_keep(to)) /* its new session has ended already: it waits again */
+        smb_open_close(NULL, to, NULL);
     return STATUS_OBJECT_NAME_NOT_FOUND;
 }

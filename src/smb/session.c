@@ -91,7 +91,7 @@ struct smb_session *smb_session_new(struct smb_conn *c)
     return NULL;
 }
 
-/* With the tree everything; with the session all but what its client may come back for. One at a time, so that nobody's list is walked while closing, which takes other locks and may take time. */
+/* One at a time, so that nobody's list is walked while closing, which takes other locks and may take time. */
 static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_t max)
 {
     for (; max; max--) {
@@ -106,22 +106,53 @@ static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_
         pthread_mutex_unlock(&s->lock);
         if (!found)
             return true;
-        if (tree || !smb_durable_keep(found))
-            smb_open_close(NULL, found, NULL);
+        smb_open_close(NULL, found, NULL);
         smb_open_unref(found);
     }
     return false;
 }
 
+static size_t count_opens(struct smb_session *s)
+{
+    size_t n = 0;
+    struct smb_open *o;
+    pthread_mutex_lock(&s->lock);
+    list_each(o, &s->opens, in_session)
+        n++;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+/* What its client may come back for waits for it from now on, however much that is: the client may be back already. */
+static void keep_durable(struct smb_session *s)
+{
+    for (size_t n = count_opens(s); n; n--) {
+        pthread_mutex_lock(&s->lock);
+        struct smb_open *o = list_first(&s->opens, struct smb_open, in_session);
+        if (o) { /* each comes first once */
+            list_remove(&o->in_session);
+            list_append(&s->opens, &o->in_session);
+            smb_open_ref(o);
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (!o)
+            return;
+        smb_durable_keep(o);
+        smb_open_unref(o);
+    }
+}
+
 void smb_session_close_opens(struct smb_session *s, const struct smb_tree *tree)
 {
+    if (!tree)
+        keep_durable(s);
     close_some(s, tree, SIZE_MAX);
 }
 
 static void teardown(struct task *t)
 {
     struct smb_session *s = container_of(t, struct smb_session, teardown);
-    smb_session_close_opens(s, NULL);
+    close_some(s, NULL, SIZE_MAX);
     smb_trees_drop(s);
     smb_session_unref(s);
 }
@@ -135,8 +166,8 @@ void smb_session_end(struct smb_session *s)
     hash_remove(&srv->sessions, &s->by_id);
     srv->nsessions--;
     pthread_rwlock_unlock(&srv->lock);
-    /* The table's reference goes with the task. A client that comes back finds nothing of what it had open, unless that
-     * is so much that closing it would hold up the loop. */
+    /* The table's reference goes with the task. */
+    keep_durable(s);
     s->teardown.fn = teardown;
     if (close_some(s, NULL, CLOSED_AT_ONCE))
         teardown(&s->teardown);
