@@ -1,5 +1,6 @@
-/* turn.h - time and the loop for fuzz targets: one thread, no network, time that only moves when told. The loop has no
- * thread of its own; turn() does what that would do. Linked with -Wl,--wrap=clock_now, so that everybody has this clock. */
+/* turn.h - time and the loop for fuzz targets: one thread, no network, time that only moves when told. The loop has
+ * no thread of its own; turn() does what that would do. Linked with -Wl,--wrap=clock_now, so that everybody has this
+ * clock. */
 #pragma once
 #include "net/loop.h"
 

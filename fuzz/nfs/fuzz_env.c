@@ -46,8 +46,13 @@ static void start(void)
     co_policy_default(&fc.lock);
     if (fs_create(&fc, &fuzz.fs) != ST_OK)
         abort();
-    struct nfs_config nc = {.listen = "127.0.0.1:0", .portmap = NFS_PORTMAP_OFF, .park = NSEC_PER_SEC, .drc_entries = 64,
-                            .limits = {.max_message = 256 << 10}, .max_connections = 100, .name = "fuzz"};
+    struct nfs_config nc = {.listen = "127.0.0.1:0",
+                            .portmap = NFS_PORTMAP_OFF,
+                            .park = NSEC_PER_SEC,
+                            .drc_entries = 64,
+                            .limits = {.max_message = 256 << 10},
+                            .max_connections = 100,
+                            .name = "fuzz"};
     rpc_out_pmap_port = 9;
     if (nfs_server_create(&nc, fuzz.fs, NULL, &fuzz.loop, 1, NULL, &fuzz.srv) < 0 || nfs_server_listen(fuzz.srv) < 0)
         abort();
@@ -55,7 +60,8 @@ static void start(void)
     static struct rpc_service portmap_service;
     if (portmap_create(own, ARRAY_LEN(own), &fuzz.map) < 0)
         abort();
-    portmap_service = (struct rpc_service){.name = "portmap", .programs = portmap_programs, .nprograms = 3, .ctx = fuzz.map};
+    portmap_service =
+        (struct rpc_service){.name = "portmap", .programs = portmap_programs, .nprograms = 3, .ctx = fuzz.map};
     fuzz.nfs = (struct rpc_listener){.srv = fuzz.srv->rpc, .svc = &fuzz.srv->svc};
     fuzz.portmap = (struct rpc_listener){.srv = fuzz.srv->rpc, .svc = &portmap_service};
 }

@@ -1,7 +1,7 @@
 /* fuzz_env.h - the NFS server for fuzz targets: one thread, no network, time that only moves when told.
  *
- * Connections are socket pairs whose peers claim to be 127.0.0.1 and 127.0.0.2, calls to clients go nowhere. Every input
- * starts with a fresh share and must leave nothing behind: fuzz_end() aborts when a call is still alive. */
+ * Connections are socket pairs whose peers claim to be 127.0.0.1 and 127.0.0.2, calls to clients go nowhere. Every
+ * input starts with a fresh share and must leave nothing behind: fuzz_end() aborts when a call is still alive. */
 #pragma once
 #include "nfs/nlm_int.h"
 #include "rpc/portmap.h"

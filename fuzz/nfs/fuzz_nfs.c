@@ -1,8 +1,8 @@
 /* fuzz_nfs.c - calls of every procedure with handles that are good: decoders and handlers on an in-memory share.
  *
- * The input is a sequence of calls: one byte program (low four bits) and host (bit 4), one byte procedure, one byte xid,
- * two bytes length (little-endian), then the arguments. In them the eight bytes 00 00 00 08 "FH" 00 n stand for handle n
- * with its length. Calls come over two connections, so duplicates and waiting calls meet each other. */
+ * The input is a sequence of calls: one byte program (low four bits) and host (bit 4), one byte procedure, one byte
+ * xid, two bytes length (little-endian), then the arguments. In them the eight bytes 00 00 00 08 "FH" 00 n stand for
+ * handle n with its length. Calls come over two connections, so duplicates and waiting calls meet each other. */
 #include "fuzz_env.h"
 
 static const struct {

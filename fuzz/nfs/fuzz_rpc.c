@@ -1,5 +1,6 @@
-/* fuzz_rpc.c - raw bytes on a connection: record marking, call headers, credentials, every program's decoders, the port
- * mapper. The first byte says where to and how: bit 0 the port mapper, bit 1 the host, bits 2.. the size of the pieces. */
+/* fuzz_rpc.c - raw bytes on a connection: record marking, call headers, credentials, every program's decoders, the
+ * port mapper. The first byte says where to and how: bit 0 the port mapper, bit 1 the host, bits 2.. the size of the
+ * pieces. */
 #include "fuzz_env.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

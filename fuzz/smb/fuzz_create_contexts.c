@@ -1,5 +1,5 @@
-/* What CREATE and SET_INFO carry besides numbers: create contexts, extended attribute lists, reparse buffers, paths. The
- * first byte chooses. */
+/* What CREATE and SET_INFO carry besides numbers: create contexts, extended attribute lists, reparse buffers, paths.
+ * The first byte chooses. */
 #include "smb/create_contexts.h"
 #include "smb/reparse.h"
 

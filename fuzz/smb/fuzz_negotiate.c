@@ -1,6 +1,6 @@
-/* fuzz_negotiate.c - what a stranger may send: SMB1 and SMB2 NEGOTIATE with its contexts, SESSION_SETUP, and anything else
- * before a logon. The input is messages: two bytes length (little-endian), one byte that when odd has message ids put
- * right, then the bytes behind the framing. */
+/* fuzz_negotiate.c - what a stranger may send: SMB1 and SMB2 NEGOTIATE with its contexts, SESSION_SETUP, and
+ * anything else before a logon. The input is messages: two bytes length (little-endian), one byte that when odd has
+ * message ids put right, then the bytes behind the framing. */
 #include "smb_env.h"
 
 #define MESSAGES_MAX 8

@@ -1,9 +1,9 @@
 /* fuzz_smb.c - requests and compounds of two clients with sessions: headers, chains and every handler, on a share in
  * memory.
  *
- * The input is one byte dialect, then messages: two bytes length (little-endian), one byte mode, then the bytes from the
- * SMB2 header on. Mode: 1 put right what a client knows (protocol id, message id, session, tree) in every header of the
- * chain; 2 tree is IPC$; 4 the second client sends; 8 then forty seconds pass. Opens are numbered from 1000. */
+ * The input is one byte dialect, then messages: two bytes length (little-endian), one byte mode, then the bytes from
+ * the SMB2 header on. Mode: 1 put right what a client knows (protocol id, message id, session, tree) in every header
+ * of the chain; 2 tree is IPC$; 4 the second client sends; 8 then forty seconds pass. Opens are numbered from 1000. */
 #include "smb_env.h"
 
 #define MESSAGES_MAX 32

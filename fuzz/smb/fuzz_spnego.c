@@ -1,5 +1,5 @@
-/* fuzz_spnego.c - SPNEGO and NTLMSSP tokens of a logon: two bytes length (little-endian) and a token, up to four times. The
- * user database knows users by their first letter. */
+/* fuzz_spnego.c - SPNEGO and NTLMSSP tokens of a logon: two bytes length (little-endian) and a token, up to four
+ * times. The user database knows users by their first letter. */
 #include "base/cursor.h"
 #include "smb/spnego.h"
 

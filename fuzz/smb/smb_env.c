@@ -51,8 +51,8 @@ void env_end(void)
     env_turn(120 * NSEC_PER_SEC);
     env_turn(301 * NSEC_PER_SEC); /* and clients that do not come back */
     if (env.srv.alive || env.srv.sessions.count || env.srv.opens.count || env.srv.leases.count) {
-        fprintf(stderr, "left behind: %u alive, %zu sessions, %zu opens, %zu leases\n", env.srv.alive, env.srv.sessions.count,
-                env.srv.opens.count, env.srv.leases.count);
+        fprintf(stderr, "left behind: %u alive, %zu sessions, %zu opens, %zu leases\n", env.srv.alive,
+                env.srv.sessions.count, env.srv.opens.count, env.srv.leases.count);
         abort();
     }
     fs_share_set(env.fs, "share", NULL);
@@ -65,7 +65,8 @@ void env_connect(struct env_client *c)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) < 0)
         abort();
     smb_accept(&env.srv, env.loop, fd[0], &peer);
-    *c = (struct env_client){.fd = fd[1], .conn = smb_conn_ref(list_entry(env.srv.conns.prev, struct smb_conn, in_server))};
+    *c = (struct env_client){.fd = fd[1],
+                             .conn = smb_conn_ref(list_entry(env.srv.conns.prev, struct smb_conn, in_server))};
     env_turn(0);
 }
 
@@ -131,8 +132,9 @@ static void tree_connect(struct env_client *c, const char *path)
 
 void env_ready(struct env_client *c, uint16_t dialect)
 {
-    static const uint8_t body[] = {36, 0, 1, 0, 1, 0, 0, 0, 0x40, 0, 0, 0, 'g', 'u', 'i', 'd', 'g', 'u', 'i', 'd', 'g', 'u',
-                                   'i', 'd', 'g', 'u', 'i', 'd', 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x03};
+    static const uint8_t body[] = {36,  0,   1,   0,   1,   0,   0,   0,   0x40, 0,   0,    0,   'g',
+                                   'u', 'i', 'd', 'g', 'u', 'i', 'd', 'g', 'u',  'i', 'd',  'g', 'u',
+                                   'i', 'd', 0,   0,   0,   0,   0,   0,   0,    0,   0x02, 0x03};
     uint8_t m[256];
     env_connect(c);
     size_t n = header(c, m, SMB2_NEGOTIATE);

@@ -1,7 +1,7 @@
 /* smb_env.h - the SMB server for fuzz targets: one thread, no network, no pool, time that only moves when told.
  *
- * Connections are socket pairs. Every input starts with a fresh share and must leave nothing behind: env_end() aborts when
- * a connection, session, open or lease is left. */
+ * Connections are socket pairs. Every input starts with a fresh share and must leave nothing behind: env_end()
+ * aborts when a connection, session, open or lease is left. */
 #pragma once
 #include "fs/users.h"
 #include "smb/internal.h"

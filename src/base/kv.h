@@ -1,8 +1,8 @@
 /* kv.h - the state database: named tables of bytes to bytes, durable and transactional (LMDB).
  *
- * Every call is one transaction, or part of one that it shares with calls of other threads: writing waits for the disk,
- * and those who wait at the same time wait once. Functions return 0 or a negative errno (-ENOENT: no such key). Callable
- * from any thread; loops do not write on the hot path. */
+ * Every call is one transaction, or part of one that it shares with calls of other threads: writing waits for the
+ * disk, and those who wait at the same time wait once. Functions return 0 or a negative errno (-ENOENT: no such
+ * key). Callable from any thread; loops do not write on the hot path. */
 #pragma once
 #include "util.h"
 

@@ -1,10 +1,10 @@
 /* upcase.c - the upper-case table of names. Knows nothing of encodings.
  *
- * The simple upper-case mappings of Unicode 14 (UnicodeData.txt, field 12) for the BMP, as Windows applies them to names:
- * a mapping counts only when lower-casing leads back, so that dotless i, long s and the micro sign stay what they are;
- * the final sigma is the one exception; Georgian and Cherokee are left alone. The table is fixed here rather than
- * taken from a library, because two names that are equal must still be equal after an upgrade of the system: indexes of
- * upper-cased names are kept on disk. */
+ * The simple upper-case mappings of Unicode 14 (UnicodeData.txt, field 12) for the BMP, as Windows applies them to
+ * names: a mapping counts only when lower-casing leads back, so that dotless i, long s and the micro sign stay what
+ * they are; the final sigma is the one exception; Georgian and Cherokee are left alone. The table is fixed here
+ * rather than taken from a library, because two names that are equal must still be equal after an upgrade of the
+ * system: indexes of upper-cased names are kept on disk. */
 #include "utf.h"
 
 /* Every `step`th code point in [first, last] has its capital `delta` away. */

@@ -94,7 +94,8 @@ struct eval {
 };
 enum st eval_modes(struct eval *e, struct part *p);  /* grace, delete-pending, share modes */
 enum st eval_leases(struct eval *e, struct part *p);
-enum st eval_directories(struct eval *e, struct part *p); /* leases that an entry's change takes: answers are not waited for */
+/* Leases that an entry's change takes: answers are not waited for. */
+enum st eval_directories(struct eval *e, struct part *p);
 enum st eval_ranges(struct eval *e, struct part *p); /* byte ranges, queue, operations under way */
 /* The first held range that excludes the lock, for which fn says true (fn = NULL: any). */
 struct range *eval_lock_conflict(const struct file *f, const struct co_party *party, const struct co_ask *ask,

@@ -122,8 +122,8 @@ struct co_hold {
     uint64_t behind; /* waiter: id of what it waits for, 0: of nothing that is held */
 };
 
-/* Whom an operation waits for who loses a right by it, acknowledged or not: until they have been told (co_told()), so that
- * nobody learns of a change before its holder. CO_TELL_FILES: directories' caches are told while it goes on. */
+/* Whom an operation waits for who loses a right by it, acknowledged or not: until they have been told (co_told()),
+ * so that nobody learns of a change before its holder. CO_TELL_FILES: directories' caches are told while it goes on. */
 enum co_tell { CO_TELL_NOBODY, CO_TELL_FILES, CO_TELL_ALL };
 
 /* A place in the queues. Embedded in the request; zero-initialise, set wake; keep until co_leave() or co_cancel(). */
@@ -231,15 +231,17 @@ bool co_close(struct co *co, const struct co_key *key, const struct co_party *pa
  * to an existing lease of its key, upgrading it where allowed. `*ret_breaking`: the lease is being broken. */
 uint8_t co_lease(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                  uint8_t want, uint32_t flags, uint16_t epoch, uint64_t now, uint16_t *ret_epoch, bool *ret_breaking);
-/* What a holder that was away may go on with, and the epoch of that; a break under way is told behind the answer that says
- * so. All that it had, when it caches writes: everybody waits for those. Else what the break leaves: others may have acted
- * on the rest when it was told first. 0 when there is no lease any more; the epoch is not written then. */
+/* What a holder that was away may go on with, and the epoch of that; a break under way is told behind the answer
+ * that says so. All that it had, when it caches writes: everybody waits for those. Else what the break leaves:
+ * others may have acted on the rest when it was told first. 0 when there is no lease any more; the epoch is not
+ * written then. */
 uint8_t co_lease_kept(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                       uint16_t *ret_epoch);
 /* Acknowledgement: ST_OK, or ST_BAD_ACK (bits not allowed), ST_NO_BREAK (not breaking), ST_NOENT (no such lease). */
 enum st co_ack(struct co *co, const struct co_key *key, const struct co_party *party, enum co_lease_kind kind,
                uint8_t keep, uint64_t now, struct co_out *out);
-/* The notification of this break cannot be overtaken any more, or there is nobody left to tell: once per CO_EV_BREAK. */
+/* The notification of this break cannot be overtaken any more, or there is nobody left to tell: once per
+ * CO_EV_BREAK. */
 void co_told(struct co *co, const struct co_key *key, uint64_t lease, uint64_t now);
 /* Delete-pending of a link of the file, by party; set only between enter(CO_DISPOSITION) and leave. */
 void co_set_delete(struct co *co, const struct co_key *key, const struct co_party *party, uint64_t link, bool on,
@@ -262,9 +264,9 @@ bool co_in_grace(struct co *co, uint64_t now);
 void co_each(struct co *co, const struct co_key *key, bool (*fn)(void *arg, const struct co_hold *h), void *arg);
 /* Opens of the file whose share allows nothing less (SMB: is somebody else holding it?): number of share holds. */
 unsigned co_opens(struct co *co, const struct co_key *key, uint64_t link);
-/* Takes away by force (administrator) what h, once given by co_each(), still stands for: a lease is revoked and its holder
- * told; of the Windows flavour a range or share goes with the whole open, which is void; of the POSIX flavour it goes by
- * itself. Whoever waited for it looks again at once. False: it is gone already, or no hold. */
+/* Takes away by force (administrator) what h, once given by co_each(), still stands for: a lease is revoked and its
+ * holder told; of the Windows flavour a range or share goes with the whole open, which is void; of the POSIX flavour
+ * it goes by itself. Whoever waited for it looks again at once. False: it is gone already, or no hold. */
 bool co_revoke(struct co *co, const struct co_hold *h, uint64_t now, struct co_out *out);
 
 struct co_stats {

@@ -1,8 +1,8 @@
 /* eval.c - one ask of an operation against everything that is held on its file, in the order of [MS-FSA]:
- * delete-pending and share modes (asking holders of H first), caching, byte ranges. Each answers ST_OK, ST_AGAIN with the
- * reason in e->why, or a denial; e->blocker says who. With e->out the breaks that are needed begin (which is
- * idempotent); without it nothing changes: queue.c asks so whether a ticket is worth waking. What conflicts is said by
- * rules.c alone. */
+ * delete-pending and share modes (asking holders of H first), caching, byte ranges. Each answers ST_OK, ST_AGAIN
+ * with the reason in e->why, or a denial; e->blocker says who. With e->out the breaks that are needed begin (which
+ * is idempotent); without it nothing changes: queue.c asks so whether a ticket is worth waking. What conflicts is
+ * said by rules.c alone. */
 #include "engine.h"
 
 static enum st wait_for(struct eval *e, uint8_t why, struct co_hold blocker)
@@ -165,8 +165,8 @@ static bool lease_untold(const struct eval *e, const struct part *p, const struc
     return rule_keep(r, l->kind, believed) != believed;
 }
 
-/* Begins what must begin. False: the lease went away with its opens. When the time of the operation is over, holders that
- * have been asked lose everything; one that is met only now is asked, like any other. */
+/* Begins what must begin. False: the lease went away with its opens. When the time of the operation is over, holders
+ * that have been asked lose everything; one that is met only now is asked, like any other. */
 static bool lease_begin(struct eval *e, struct part *p, const struct rule *r, struct lease *l)
 {
     uint8_t keep = rule_keep_of(r, l);

@@ -318,7 +318,8 @@ static struct op *op_replace(struct co *co, struct op *old, struct co_ticket *t,
     struct met *met = NULL;
     uint64_t lease_since = 0;
     bool revoked = false, voided = false;
-    if (old) { /* first of all: a file goes with the last op that stands on it, and the new one is not in any list yet */
+    /* First of all: a file goes with the last op that stands on it, and the new one is not in any list yet. */
+    if (old) {
         met = TAKE_PTR(old->met);
         lease_since = old->lease_since;
         for (size_t i = 0; i < n; i++)

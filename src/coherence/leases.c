@@ -185,7 +185,8 @@ static struct lease *lease_find(const struct file *f, const struct co_party *par
 
 void lease_back(struct co *co, struct lease *l, uint64_t now, struct co_out *out)
 {
-    struct co_event ev = {.from = l->granted, .to = l->to, .epoch = l->epoch, .ack = rule_needs_ack(l->kind, l->granted)};
+    bool ack = rule_needs_ack(l->kind, l->granted);
+    struct co_event ev = {.from = l->granted, .to = l->to, .epoch = l->epoch, .ack = ack};
     bool believes = l->stored || l->granted & CO_W; /* by what it is answered: co_lease_kept() */
     bool said = believes ? lease_tell(l, &ev, out) : lease_say(l, &ev, out);
     l->stored = false;

@@ -1,6 +1,6 @@
-/* met.c - what an operation that waits has met: each client's holds of one kind are told of once, when it is over, with
- * how long it took and how it ended. For people only: nothing here decides, and an operation that there is no memory for
- * is told of less. */
+/* met.c - what an operation that waits has met: each client's holds of one kind are told of once, when it is over,
+ * with how long it took and how it ended. For people only: nothing here decides, and an operation that there is no
+ * memory for is told of less. */
 #include "engine.h"
 
 struct met {

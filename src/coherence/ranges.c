@@ -1,8 +1,8 @@
-/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end of each kind of range
- * below it, so that finding who overlaps is O(log n + answers), however many there are of kinds that do not matter. Each
- * owner has a second one of its own ranges: what it holds itself must not be looked for among thousands of others.
- * Both flavours live here: POSIX ranges of one owner are kept disjoint by replacing, merging and splitting; Windows
- * ranges stack and go only by exact match. Knows no conflict: the caller has asked rules.c. */
+/* ranges.c - byte ranges of one file: a treap ordered by start, each node knowing the greatest end of each kind of
+ * range below it, so that finding who overlaps is O(log n + answers), however many there are of kinds that do not
+ * matter. Each owner has a second one of its own ranges: what it holds itself must not be looked for among thousands
+ * of others. Both flavours live here: POSIX ranges of one owner are kept disjoint by replacing, merging and
+ * splitting; Windows ranges stack and go only by exact match. Knows no conflict: the caller has asked rules.c. */
 #include "engine.h"
 
 static uint32_t range_random(struct shard *sh)

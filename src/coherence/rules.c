@@ -211,7 +211,8 @@ static bool bytes_zero(const uint8_t key[16])
 
 bool rule_spares(const struct rule *r, const struct co_party *p, const struct lease *l)
 {
-    return r->child && !bytes_zero(p->parent_lease) && memcmp(p->parent_lease, l->party.lease, sizeof p->parent_lease) == 0;
+    return r->child && !bytes_zero(p->parent_lease) &&
+           memcmp(p->parent_lease, l->party.lease, sizeof p->parent_lease) == 0;
 }
 
 bool lease_own(const struct lease *l, const struct co_party *p)

@@ -52,8 +52,8 @@ static inline bool rule_share(uint8_t access, uint8_t deny, const struct share *
 {
     return (access & s->deny) || (deny & s->access);
 }
-/* Does a change of an entry spare this directory lease? It does through an open that names the lease's key as its parent's
- * ([MS-FSA] 2.1.4.12.2, which compares keys and no clients). */
+/* Does a change of an entry spare this directory lease? It does through an open that names the lease's key as its
+ * parent's ([MS-FSA] 2.1.4.12.2, which compares keys and no clients). */
 bool rule_spares(const struct rule *r, const struct co_party *p, const struct lease *l);
 /* Is the ask bound by the share modes of others at all? */
 bool rule_share_binds(const struct co_policy *pol, const struct co_party *party, const struct co_ask *ask);

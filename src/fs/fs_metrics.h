@@ -37,7 +37,8 @@ struct fs_metrics {
 const struct fs_metrics *fs_metrics(const struct fs *fs);
 /* "/share/dir/file" for what a hold is on; false when no share knows it (a stream, or an object that is gone). */
 bool fs_key_path(struct fs *fs, const struct co_key *key, char *out, size_t cap);
-/* Takes a hold away by force (administrator), says so in the log, and lets those go on who waited. False: it was gone. */
+/* Takes a hold away by force (administrator), says so in the log, and lets those go on who waited. False: it was
+ * gone. */
 bool fs_revoke(struct fs *fs, const struct co_hold *h);
 const char *fs_label_name(enum co_label label); /* "nfs3", "smb", ... */
 const char *fs_op_name(enum co_op op);          /* "write", "lock", ... */

@@ -191,8 +191,9 @@ static void log_conflict(struct fs *fs, const struct co_event *ev, const struct 
     /* Between protocols it is what the product is for; within one it is everyday life. */
     enum log_level level = ev->party.label != ev->by.label ? LOG_INFO : LOG_DEBUG;
     log_at(level, "fs", "event=conflict from=%s to=%s kind=%s op=%s file=%s holder=%s by=%s waited_ms=%llu outcome=%s",
-           fs_label_name(ev->by.label), fs_label_name(ev->party.label), ev->what ? ev->what : "other", fs_op_name(ev->op),
-           log_quote(path, strlen(path)), who, log_quote(ev->by.who, strnlen(ev->by.who, sizeof ev->by.who)),
+           fs_label_name(ev->by.label), fs_label_name(ev->party.label), ev->what ? ev->what : "other",
+           fs_op_name(ev->op), log_quote(path, strlen(path)), who,
+           log_quote(ev->by.who, strnlen(ev->by.who, sizeof ev->by.who)),
            (unsigned long long)(ev->waited / NSEC_PER_MSEC), ev->outcome ? ev->outcome : "other");
 }
 

@@ -151,9 +151,9 @@ struct fs_open_priv {
     struct fs_watch *watch;
     bool sees_local;          /* has a directory lease, or had: fs_local_end() when it closes */
 };
-/* Times that stand still (times.c): what o, which may be NULL, keeps; and, with the node's lock and after a change, putting
- * that back as it was in `before`. `after` is brought up to date. fs_times_begin() and fs_times_end() are for changes that
- * look at no attributes themselves. */
+/* Times that stand still (times.c): what o, which may be NULL, keeps; and, with the node's lock and after a change,
+ * putting that back as it was in `before`. `after` is brought up to date. fs_times_begin() and fs_times_end() are
+ * for changes that look at no attributes themselves. */
 static inline unsigned fs_times_kept(const struct fs_open *o)
 {
     return o ? atomic_load_explicit(&o->priv->keeps, memory_order_relaxed) : 0;

@@ -1,5 +1,5 @@
-/* local.c - what local programs do to directories that somebody watches, or has a lease on: the store says so, and it is
- * told like any other change. Who did it is nobody that could be asked to wait: it has happened. */
+/* local.c - what local programs do to directories that somebody watches, or has a lease on: the store says so, and
+ * it is told like any other change. Who did it is nobody that could be asked to wait: it has happened. */
 #include "base/log.h"
 #include "notify.h"
 #include "open_impl.h"

@@ -10,7 +10,8 @@ const uint64_t fs_histogram_bounds[FS_BUCKETS] = {
 
 static const char *const label_names[CO_LABEL_MAX] = {"none", "nfs3", "nlm", "nfs4", "smb", "local"};
 static const char *const kind_names[FS_CONFLICT_KINDS] = {"lease", "range", "share", "delete", "waiter", "other"};
-static const char *const outcome_names[FS_OUTCOMES] = {"granted", "revoked", "denied", "deferred", "cancelled", "other"};
+static const char *const outcome_names[FS_OUTCOMES] = {"granted",  "revoked",   "denied",
+                                                       "deferred", "cancelled", "other"};
 static const char *const op_names[CO_OP_MAX] = {
     [CO_READ] = "read",
     [CO_WRITE] = "write",

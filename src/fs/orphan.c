@@ -1,6 +1,6 @@
 /* orphan.c - what opens of an object can still do when its last name is gone: everything, as on UNIX and as Windows'
- * own shared deletion has it; or, as the policy orphan_io = error wants, nothing with its data. Knows the policy and the
- * link count; not who took the name away. */
+ * own shared deletion has it; or, as the policy orphan_io = error wants, nothing with its data. Knows the policy and
+ * the link count; not who took the name away. */
 #include "internal.h"
 
 enum st fs_permit_io(const struct fs_open *o, uint32_t any)

@@ -1,11 +1,12 @@
-/* revoke.c - taking away what a client holds, because the administrator says so. The engine knows what goes with it; this
- * file tells whom it concerns. */
+/* revoke.c - taking away what a client holds, because the administrator says so. The engine knows what goes with it;
+ * this file tells whom it concerns. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "internal.h"
 #include <stdio.h>
 
-static const char *const kind_names[] = {[CO_KIND_RANGE] = "range", [CO_KIND_SHARE] = "share", [CO_KIND_LEASE] = "lease"};
+static const char *const kind_names[] = {
+    [CO_KIND_RANGE] = "range", [CO_KIND_SHARE] = "share", [CO_KIND_LEASE] = "lease"};
 
 static void log_revoked(struct fs *fs, const struct co_hold *h, uint64_t now)
 {

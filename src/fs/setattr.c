@@ -146,7 +146,8 @@ static enum st set_alloc(const struct change *c)
 static void settle_times(const struct change *c, struct st_attr *post)
 {
     bool reserves = c->sa->set & FS_SET_ALLOC && c->sa->alloc >= c->pre.size;
-    unsigned given = (c->sa->set & ST_SET_MTIME ? FS_TIME_WRITE : 0) | (c->sa->set & FS_SET_CHANGE ? FS_TIME_CHANGE : 0);
+    unsigned given =
+        (c->sa->set & ST_SET_MTIME ? FS_TIME_WRITE : 0) | (c->sa->set & FS_SET_CHANGE ? FS_TIME_CHANGE : 0);
     fs_open_freeze(c->o, given, 0);
     fs_times_put_back(c->n, (fs_times_kept(c->o) | (reserves ? FS_TIME_WRITE : 0)) & ~given, &c->pre, post);
     if (given & FS_TIME_CHANGE)

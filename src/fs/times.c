@@ -1,7 +1,7 @@
-/* times.c - times that stand still ([MS-FSA] 2.1.1.6, Open.UserSet...Time): a time that a client has set through an open,
- * or has asked to leave alone, is not moved by what it does later through the same open. So a copy keeps the time of its
- * original though its last bytes arrive behind SetFileTime(). Everybody else's work moves the time at once, and ctime,
- * by which NFS clients notice changes, moves always.
+/* times.c - times that stand still ([MS-FSA] 2.1.1.6, Open.UserSet...Time): a time that a client has set through an
+ * open, or has asked to leave alone, is not moved by what it does later through the same open. So a copy keeps the
+ * time of its original though its last bytes arrive behind SetFileTime(). Everybody else's work moves the time at
+ * once, and ctime, by which NFS clients notice changes, moves always.
  *
  * The access time is not among them: putting it back would move ctime, which reading does not. */
 #include "internal.h"

@@ -33,9 +33,10 @@ void msg_done(struct msg *m)
     *m = (struct msg){0};
 }
 
-/* A host that is gone without a word is noticed after stall_timeout: by keep-alive probes, from half of it on, when nothing
- * is under way to it; by TCP_USER_TIMEOUT when something is, for which there are no such probes and which the kernel
- * would otherwise send again for a quarter of an hour. The latter also ends the probing, whose count is then not used. */
+/* A host that is gone without a word is noticed after stall_timeout: by keep-alive probes, from half of it on, when
+ * nothing is under way to it; by TCP_USER_TIMEOUT when something is, for which there are no such probes and which
+ * the kernel would otherwise send again for a quarter of an hour. The latter also ends the probing, whose count is
+ * then not used. */
 static void conn_set_tcp(int fd, uint64_t stall_timeout)
 {
     int seconds = (int)MIN(stall_timeout / NSEC_PER_SEC, 3600ull);

@@ -1,13 +1,13 @@
 /* conn.h - stream connections: receiving whole messages in place, sending queued blocks, limits and back-pressure.
  *
- * A connection belongs to one loop. Received bytes lie in a shared block (base/blk.h) and are decoded where they lie;
- * an idle connection holds no buffer. One sendmsg() per turn sends all replies queued in it.
+ * A connection belongs to one loop. Received bytes lie in a shared block (base/blk.h) and are decoded where they
+ * lie; an idle connection holds no buffer. One sendmsg() per turn sends all replies queued in it.
  *
- * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued` bytes
- * wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to be sent,
- * or whose host does not even answer TCP's own probes any more, is closed, and so is one that makes less than CONN_PACE
- * bytes a second for so long: a byte now and then must not keep a message, and the memory behind it, for ever. One without
- * a message for `idle_timeout` is closed (0 = never). */
+ * Back-pressure: reading pauses while more than `max_inflight` requests are unfinished or more than `max_queued`
+ * bytes wait to be sent. A peer that makes no progress for `stall_timeout` with a partial message, or with bytes to
+ * be sent, or whose host does not even answer TCP's own probes any more, is closed, and so is one that makes less
+ * than CONN_PACE bytes a second for so long: a byte now and then must not keep a message, and the memory behind it,
+ * for ever. One without a message for `idle_timeout` is closed (0 = never). */
 #pragma once
 #include "base/blk.h"
 #include "base/log.h"
@@ -72,8 +72,8 @@ void conn_unref(struct conn *c); /* any thread */
 /* Queues a block's bytes [head, head+len) (takes the reference over) and arranges the flush. The block itself is not
  * changed and may be queued elsewhere too. Loop thread only. After close it only drops the block. */
 void conn_send(struct conn *c, struct blk *b);
-/* fn is called, on the loop's thread and perhaps at once, when all that has been queued so far is with the kernel, or will
- * never be because the connection is closed. The caller keeps *s until then. */
+/* fn is called, on the loop's thread and perhaps at once, when all that has been queued so far is with the kernel,
+ * or will never be because the connection is closed. The caller keeps *s until then. */
 struct conn_sent {
     struct conn_sent *next;
     uint64_t at;
@@ -86,7 +86,8 @@ void conn_finish(struct conn *c); /* loop thread; one message of this connection
  * for a while allowed more than max_inflight, never fewer. */
 void conn_hold(struct conn *c);
 void conn_unhold(struct conn *c);
-bool conn_peer_ended(const struct conn *c); /* loop thread: closed, or the peer has ended whether that was noticed or not */
+/* Loop thread: closed, or the peer has ended whether that was noticed or not. */
+bool conn_peer_ended(const struct conn *c);
 void conn_close(struct conn *c);  /* loop thread; drops what is queued; closed() follows before the loop's turn ends */
 /* Loop thread. Receives and queues nothing more, sends what is queued, then closes in a way that lets it arrive. */
 void conn_close_after_flush(struct conn *c);

@@ -29,7 +29,7 @@ struct job {
 
 struct job_ops {
     enum st (*step)(struct job *);
-    void (*parked)(struct job *);         /* loop thread, after a step that said ST_AGAIN (may be called several times) */
+    void (*parked)(struct job *); /* loop thread, after a step that said ST_AGAIN (may be called several times) */
     void (*done)(struct job *, enum st);  /* loop thread, exactly once; the job may be freed in it */
 };
 

@@ -1,6 +1,6 @@
 /* pool.c - threads for work that may block: one queue, first come first served. Of the idle threads the one that has
- * worked last takes the next: its stack and its caches are warm, and the others stay out of memory. Knows nothing of the
- * work. */
+ * worked last takes the next: its stack and its caches are warm, and the others stay out of memory. Knows nothing of
+ * the work. */
 #include "internal.h"
 #include <errno.h>
 #include <stdio.h>

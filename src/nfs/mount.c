@@ -118,7 +118,8 @@ static enum st run_mnt(struct rpc_call *rc)
     char host[64];
     host_of(rc, host);
     const char *path = path_string(rc, &a->path);
-    log_info("mount", "event=mount peer=%s path=%s result=\"%s\"", rc->peer_name, log_quote(a->path.p, a->path.n), st_text(st));
+    log_info("mount", "event=mount peer=%s path=%s result=\"%s\"", rc->peer_name, log_quote(a->path.p, a->path.n),
+             st_text(st));
     if (st == ST_OK && path)
         mount_table_add(nfs_of(c)->mounts, host, path);
     return st;

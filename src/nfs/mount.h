@@ -1,5 +1,5 @@
-/* mount.h - MOUNT versions 1 and 3 (RFC 1094 appendix A, RFC 1813 appendix I): from a path to a file handle, and the list
- * of who has asked. */
+/* mount.h - MOUNT versions 1 and 3 (RFC 1094 appendix A, RFC 1813 appendix I): from a path to a file handle, and the
+ * list of who has asked. */
 #pragma once
 #include "nfs_int.h"
 

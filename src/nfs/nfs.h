@@ -30,8 +30,8 @@ int nfs_server_listen(struct nfs_server *s); /* answers, and tells who held lock
 void nfs_server_stop(struct nfs_server *s); /* not on a loop's thread; frees */
 uint16_t nfs_server_port(const struct nfs_server *s);
 uint16_t nfs_server_portmap_port(const struct nfs_server *s); /* builtin; 0: none */
-/* Who is there, for the administrator: one call per connection, and one per host that is monitored for its locks (`name`,
- * with since = 0). Valid during the call; not on a loop's thread. */
+/* Who is there, for the administrator: one call per connection, and one per host that is monitored for its locks
+ * (`name`, with since = 0). Valid during the call; not on a loop's thread. */
 struct nfs_client_info {
     const struct sockaddr_storage *addr;
     const char *name; /* NULL: a connection */

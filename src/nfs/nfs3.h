@@ -66,7 +66,8 @@ void nfs3_encode_made(struct rpc_call *c, struct wbuf *w, enum st st); /* c->res
 void nfs3_post(struct nfs_call *c, struct st_node *n, struct nfs3_post *ret);
 /* The same where an operation failed before it looked. */
 void nfs3_wcc_complete(struct nfs_call *c, struct st_node *n, struct fs_wcc *wcc);
-/* Makes an object and fills in the reply. `args`: what is wrong with the arguments, told once the directory is known. */
+/* Makes an object and fills in the reply. `args`: what is wrong with the arguments, told once the directory is
+ * known. */
 enum st nfs3_make(struct nfs_call *c, const struct nfs3_diropargs *where, const struct fs_make *m, enum st args,
                   struct nfs3_made *res);
 

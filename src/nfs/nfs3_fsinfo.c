@@ -1,4 +1,5 @@
-/* nfs3_fsinfo.c - FSSTAT, FSINFO and PATHCONF (RFC 1813 §3.3.18 to §3.3.20): what a file system and this server can do. */
+/* nfs3_fsinfo.c - FSSTAT, FSINFO and PATHCONF (RFC 1813 §3.3.18 to §3.3.20): what a file system and this server can
+ * do. */
 #include "nfs3.h"
 
 struct res {

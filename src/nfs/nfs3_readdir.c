@@ -1,8 +1,10 @@
-/* nfs3_readdir.c - READDIR and READDIRPLUS (RFC 1813 §3.3.16, §3.3.17). Entries are written into the reply as they come.
+/* nfs3_readdir.c - READDIR and READDIRPLUS (RFC 1813 §3.3.16, §3.3.17). Entries are written into the reply as they
+ * come.
  *
- * Cookies are the store's and stay valid while the directory changes, so the verifier only says which directory a cookie
- * belongs to: it never ages. Budgets: READDIR's count and READDIRPLUS's maxcount bound the whole resok structure, XDR
- * overhead included; dircount bounds what an entry has in READDIR (the first entry is given anyway: it only hints). */
+ * Cookies are the store's and stay valid while the directory changes, so the verifier only says which directory a
+ * cookie belongs to: it never ages. Budgets: READDIR's count and READDIRPLUS's maxcount bound the whole resok
+ * structure, XDR overhead included; dircount bounds what an entry has in READDIR (the first entry is given anyway:
+ * it only hints). */
 #include "nfs3.h"
 
 struct args {

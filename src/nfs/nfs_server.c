@@ -30,7 +30,8 @@ static int fail(struct nfs_server *s, const char *what, int r)
 
 static int listen_all(struct nfs_server *s)
 {
-    struct rpc_service svc = {.name = "nfs", .programs = programs, .nprograms = ARRAY_LEN(programs), .hooks = &nfs_hooks, .ctx = s};
+    struct rpc_service svc = {
+        .name = "nfs", .programs = programs, .nprograms = ARRAY_LEN(programs), .hooks = &nfs_hooks, .ctx = s};
     s->svc = svc;
     int r = rpc_listen_tcp(s->rpc, &s->svc, s->cfg.listen, &s->port);
     if (r < 0)
@@ -73,7 +74,8 @@ static int announce(struct nfs_server *s)
         return r;
     r = portmap_listen(s->portmap, s->rpc, addr, &s->portmap_port);
     if (r < 0)
-        log_warn("nfs", "event=portmap_failed addr=%s error=\"%s\" hint=\"nfs.portmap=register or off\"", addr, strerror(-r));
+        log_warn("nfs", "event=portmap_failed addr=%s error=\"%s\" hint=\"nfs.portmap=register or off\"", addr,
+                 strerror(-r));
     return 0;
 }
 

@@ -1,9 +1,10 @@
 /* nlm_grant.c - telling clients: GRANTED for a lock they were told to wait for, and the answers to _MSG calls.
  *
- * A grant holds its range from the moment it is made. The client is called at once, then after 5, 10 and 20 seconds when
- * nobody answers; after a minute it loses the lock, so that a dead host does not keep others waiting. Everything here
- * runs on the server's own loop, except where it says otherwise; whether a grant is still wanted is read under nlm->lock.
- */
+ * A grant holds its range from the moment it is made. The client is called at once, then after 5, 10 and 20 seconds
+ * when nobody answers; after a minute it loses the lock, so that a dead host does not keep others waiting.
+ * Everything here runs on the server's own loop, except where it says otherwise; whether a grant is still wanted is
+ * read under nlm->lock.
+ * */
 #include "nlm_int.h"
 #include "base/clock.h"
 
@@ -64,7 +65,8 @@ static void grant_end(struct nlm_wait *w, bool refused, const char *why)
     rpc_out_cancel(TAKE_PTR(w->out));
     if (grant_claim(w) && refused) {
         nlm_release(w);
-        log_info("nlm", "event=grant_dropped host=%s reason=\"%s\"", log_quote(w->lock.caller.p, w->lock.caller.n), why);
+        log_info("nlm", "event=grant_dropped host=%s reason=\"%s\"", log_quote(w->lock.caller.p, w->lock.caller.n),
+                 why);
     }
     nlm_wait_free(w);
 }

@@ -1,9 +1,9 @@
 /* nlm_int.h - the Network Lock Manager, versions 1, 3 and 4 (X/Open XNFS chapters 9 and 10, RFC 1813 appendix II).
  *
- * Who locks: a *host* is a caller name together with the address it calls from, so that nobody can touch another's locks
- * by giving its name; within a host the svid says which process. Locks themselves are the file service's. What this
- * folder keeps is: blocking locks that wait (their call lives on after NLM4_BLOCKED), and grants that the client has not
- * confirmed yet. */
+ * Who locks: a *host* is a caller name together with the address it calls from, so that nobody can touch another's
+ * locks by giving its name; within a host the svid says which process. Locks themselves are the file service's. What
+ * this folder keeps is: blocking locks that wait (their call lives on after NLM4_BLOCKED), and grants that the
+ * client has not confirmed yet. */
 #pragma once
 #include "base/hash.h"
 #include "nfs_int.h"

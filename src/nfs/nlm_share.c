@@ -1,4 +1,5 @@
-/* nlm_share.c - SHARE, UNSHARE and FREE_ALL of NLM versions 3 and 4 (XNFS §10.1): what PC clients hold instead of opens. */
+/* nlm_share.c - SHARE, UNSHARE and FREE_ALL of NLM versions 3 and 4 (XNFS §10.1): what PC clients hold instead of
+ * opens. */
 #include "nlm_int.h"
 #include "nsm.h"
 

@@ -1,7 +1,7 @@
 /* nlm_table.c - NLM as programs: versions 1 and 3 with 32-bit ranges, version 4 with 64-bit ones.
  *
- * The _MSG procedures are the same as the others, but that their RPC reply is void and the answer goes back as a call of
- * the matching _RES procedure. */
+ * The _MSG procedures are the same as the others, but that their RPC reply is void and the answer goes back as a
+ * call of the matching _RES procedure. */
 #include "nlm_int.h"
 
 static const struct rpc_proc proc_null = {.name = "NULL"};

@@ -1,4 +1,5 @@
-/* nlm_xdr.c - NLM's arguments, results and status, from and to the wire (XNFS chapter 10; RFC 1813 §6 for version 4). */
+/* nlm_xdr.c - NLM's arguments, results and status, from and to the wire (XNFS chapter 10; RFC 1813 §6 for version
+ * 4). */
 #include "nlm_int.h"
 
 static void get_netobj(struct cursor *in, struct nfs_name *ret) { ret->p = xdr_string(in, NLM_NETOBJ_MAX, &ret->n); }
@@ -147,8 +148,9 @@ void nlm_encode_share(struct rpc_call *c, struct wbuf *w, enum st st)
     xdr_put_u32(w, 0); /* sequence: of use to nobody */
 }
 
-/* DENIED means "held by another": clients take it for EAGAIN and may try again for ever. So what will not pass by itself
- * is FAILED. What the server gives up while it stops is asked again by everybody who is told DENIED_GRACE_PERIOD. */
+/* DENIED means "held by another": clients take it for EAGAIN and may try again for ever. So what will not pass by
+ * itself is FAILED. What the server gives up while it stops is asked again by everybody who is told
+ * DENIED_GRACE_PERIOD. */
 static const uint8_t map[ST_MAX] = {
     [ST_OK] = NLM4_GRANTED,
     [ST_AGAIN] = NLM4_BLOCKED,

@@ -1,8 +1,8 @@
 /* nsm.h - the Network Status Monitor (XNFS chapter 11): statd's role, built in.
  *
- * Every host that locks is remembered in the state database before its first lock is granted. After a restart those hosts
- * are told (NOTIFY) so that they reclaim, and a grace period keeps their locks for them. When a host tells us that it has
- * restarted, what it held is given up. Programs on this machine may have hosts monitored as well. */
+ * Every host that locks is remembered in the state database before its first lock is granted. After a restart those
+ * hosts are told (NOTIFY) so that they reclaim, and a grace period keeps their locks for them. When a host tells us
+ * that it has restarted, what it held is given up. Programs on this machine may have hosts monitored as well. */
 #pragma once
 #include "nfs_int.h"
 

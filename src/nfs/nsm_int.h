@@ -1,7 +1,8 @@
 /* nsm_int.h - what the files of NSM share.
  *
- * Locks: `db` is held while the database is written, so that list and database agree; only pool threads, and the start and
- * the stop, take it. `lock` is taken inside it for a few instructions. Notifications run on the server's loop. */
+ * Locks: `db` is held while the database is written, so that list and database agree; only pool threads, and the
+ * start and the stop, take it. `lock` is taken inside it for a few instructions. Notifications run on the server's
+ * loop. */
 #pragma once
 #include "base/budget.h"
 #include "base/hash.h"

@@ -1,7 +1,7 @@
 /* nsm_notify.c - NOTIFY, both ways: telling hosts that we have restarted, and hearing that they have.
  *
- * A host knows us by the name or the address that it mounted from, and compares what NOTIFY says with that: so it is told
- * both, our name and the address that it used. Hosts that do not answer are tried for a quarter of an hour. */
+ * A host knows us by the name or the address that it mounted from, and compares what NOTIFY says with that: so it is
+ * told both, our name and the address that it used. Hosts that do not answer are tried for a quarter of an hour. */
 #include "nsm_int.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -155,7 +155,8 @@ static void tell_local(struct nsm *nsm, const struct nsm_local *m, uint32_t stat
                                     .timeout = TELL_TIMEOUT,
                                     .done = tell_done,
                                     .arg = t};
-    *(struct sockaddr_in *)&t->call.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    *(struct sockaddr_in *)&t->call.to =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     list_init(&t->link);
     t->task.fn = tell_start;
     loop_post(nsm->srv->loop, &t->task);

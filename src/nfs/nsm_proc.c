@@ -48,9 +48,10 @@ static struct nsm *nsm_of(const struct rpc_call *c) { return ((struct nfs_server
 
 static bool matches(const struct nsm_local *m, const struct args *a, bool any_host)
 {
-    return m->prog == a->prog && m->vers == a->vers && m->proc == a->proc &&
-           strlen(m->my_name) == a->my_name.n && memcmp(m->my_name, a->my_name.p, a->my_name.n) == 0 &&
-           (any_host || (strlen(m->mon_name) == a->mon_name.n && memcmp(m->mon_name, a->mon_name.p, a->mon_name.n) == 0));
+    return m->prog == a->prog && m->vers == a->vers && m->proc == a->proc && strlen(m->my_name) == a->my_name.n &&
+           memcmp(m->my_name, a->my_name.p, a->my_name.n) == 0 &&
+           (any_host ||
+            (strlen(m->mon_name) == a->mon_name.n && memcmp(m->mon_name, a->mon_name.p, a->mon_name.n) == 0));
 }
 
 static unsigned remove_locals(struct nsm *nsm, const struct args *a, bool any_host)

@@ -1,5 +1,5 @@
-/* drc.c - see drc.h. Sixteen shards by key hash; in each a hash table and a list, oldest reply first. Entries keep small
- * replies inside themselves, so that the usual reply costs one copy and no malloc once the cache is warm.
+/* drc.c - see drc.h. Sixteen shards by key hash; in each a hash table and a list, oldest reply first. Entries keep
+ * small replies inside themselves, so that the usual reply costs one copy and no malloc once the cache is warm.
  *
  * Locks: one mutex per shard, never two at once, none held when a waiter is called. */
 #include "drc.h"

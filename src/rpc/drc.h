@@ -1,9 +1,10 @@
 /* drc.h - the duplicate request cache: a procedure that is not idempotent is run once, however often its call comes.
  *
- * A retransmission is known by xid, client address (without the port, so that it survives a reconnect), procedure and a
- * checksum of the first argument bytes. While the first call runs, duplicates are absorbed; one that comes over another
- * connection waits for the reply, because the first one's connection may be gone. Afterwards the reply is replayed for a
- * while. Bounded by entries and bytes, oldest first. Thread-safe. Knows nothing of messages' meaning. */
+ * A retransmission is known by xid, client address (without the port, so that it survives a reconnect), procedure
+ * and a checksum of the first argument bytes. While the first call runs, duplicates are absorbed; one that comes
+ * over another connection waits for the reply, because the first one's connection may be gone. Afterwards the reply
+ * is replayed for a while. Bounded by entries and bytes, oldest first. Thread-safe. Knows nothing of messages'
+ * meaning. */
 #pragma once
 #include "base/blk.h"
 
@@ -19,8 +20,8 @@ struct drc_key {
     uint64_t sum;    /* drc_sum() */
     uint64_t origin; /* the connection; not compared, see below */
 };
-/* Who wants the reply of a running call. ready() is called once, on any thread, without locks: with a copy of the reply,
- * or NULL when there is none or a later duplicate took the place. */
+/* Who wants the reply of a running call. ready() is called once, on any thread, without locks: with a copy of the
+ * reply, or NULL when there is none or a later duplicate took the place. */
 struct drc_waiter {
     void (*ready)(struct drc_waiter *w, struct blk *reply);
 };

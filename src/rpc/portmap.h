@@ -1,8 +1,8 @@
-/* portmap.h - who serves which RPC program on which port (RFC 1833): a port mapper of our own (PMAP version 2, RPCBIND
- * versions 3 and 4), or registration with the system's.
+/* portmap.h - who serves which RPC program on which port (RFC 1833): a port mapper of our own (PMAP version 2,
+ * RPCBIND versions 3 and 4), or registration with the system's.
  *
- * Local programs with privileged ports may add their own mappings to the built-in one; the server's cannot be removed. Calls are never passed
- * on (CALLIT and its kin would make the server attack others). */
+ * Local programs with privileged ports may add their own mappings to the built-in one; the server's cannot be
+ * removed. Calls are never passed on (CALLIT and its kin would make the server attack others). */
 #pragma once
 #include "rpc.h"
 

@@ -62,7 +62,8 @@ static void finish(struct rpc_out *o, enum st st, struct cursor *results)
 
 /* --- Requests and replies. */
 
-static struct blk *request_of(struct rpc_out *o, uint32_t prog, uint32_t vers, uint32_t proc, const void *args, size_t n)
+static struct blk *request_of(struct rpc_out *o, uint32_t prog, uint32_t vers, uint32_t proc, const void *args,
+                              size_t n)
 {
     struct wbuf w;
     wbuf_init(&w, OUT_REQUEST_HEAD + n, OUT_REQUEST_HEAD + n);

@@ -10,9 +10,9 @@
 extern uint16_t rpc_out_pmap_port; /* 111; another in tests, before the first call */
 enum { PMAPPROC_NULL, PMAPPROC_SET, PMAPPROC_UNSET, PMAPPROC_GETPORT, PMAPPROC_DUMP };
 
-/* TCP connections that are kept: calls to the same address, program and version share one, and the port that was found
- * for it. One that nobody has used for a minute is closed. When one breaks off that had worked, the calls on it are sent
- * once more over a new one: only for procedures that may be called twice. */
+/* TCP connections that are kept: calls to the same address, program and version share one, and the port that was
+ * found for it. One that nobody has used for a minute is closed. When one breaks off that had worked, the calls on
+ * it are sent once more over a new one: only for procedures that may be called twice. */
 struct rpc_lines;
 struct rpc_lines *rpc_lines_new(struct loop *l); /* NULL: no memory */
 void rpc_lines_free(struct rpc_lines *ls);       /* loop thread, when no call uses them; NULL is fine */

@@ -54,8 +54,8 @@ static inline void rpc_count(_Atomic uint64_t *n)
 void rpc_server_unref(struct rpc_server *s);
 
 /* rpc_call.c: a call object, zeroed where it must be; NULL when out of memory. The transport sets conn or udp, peer,
- * peer_name, local and msg (without record marks), then calls rpc_call_receive(), which takes it over. All on the loop's
- * thread. */
+ * peer_name, local and msg (without record marks), then calls rpc_call_receive(), which takes it over. All on the
+ * loop's thread. */
 struct rpc_call *rpc_call_get(struct rpc_loop *home, const struct rpc_service *svc);
 void rpc_call_receive(struct rpc_call *c);
 void rpc_call_free_all(struct rpc_loop *home);

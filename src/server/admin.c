@@ -126,8 +126,8 @@ int admin_start(struct server *s, struct admin **ret)
     strcpy(un.sun_path, a->path);
     unlink(a->path); /* left by a server that was killed; the state database's lock says that it is gone */
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&un, sizeof un) < 0 || chmod(a->path, 0600) < 0 || listen(a->fd, 16) < 0 ||
-        pipe2(a->stop, O_CLOEXEC) < 0) {
+    if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&un, sizeof un) < 0 || chmod(a->path, 0600) < 0 ||
+        listen(a->fd, 16) < 0 || pipe2(a->stop, O_CLOEXEC) < 0) {
         r = -errno;
         goto bad;
     }

@@ -7,11 +7,13 @@ static void smb_row(void *arg, const struct smb_client_info *c)
 {
     char protocol[16] = "SMB", since[ADMIN_TIME];
     if (c->dialect)
-        snprintf(protocol, sizeof protocol, "SMB %u.%u.%u", c->dialect >> 8 & 15u, c->dialect >> 4 & 15u, c->dialect & 15u);
-    json_array_append_new(arg, json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:s, s:s}", "protocol", protocol, "address",
-                                         c->address, "client", admin_text(c->machine), "user", admin_text(c->user), "since",
-                                         admin_time(c->since, since), "sessions", (json_int_t)c->sessions, "calls",
-                                         (json_int_t)0, "signing", c->signing, "encryption", c->encryption));
+        snprintf(protocol, sizeof protocol, "SMB %u.%u.%u", c->dialect >> 8 & 15u, c->dialect >> 4 & 15u,
+                 c->dialect & 15u);
+    json_array_append_new(arg,
+                          json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:s, s:s}", "protocol", protocol, "address",
+                                    c->address, "client", admin_text(c->machine), "user", admin_text(c->user), "since",
+                                    admin_time(c->since, since), "sessions", (json_int_t)c->sessions, "calls",
+                                    (json_int_t)0, "signing", c->signing, "encryption", c->encryption));
 }
 
 static void address_text(const struct sockaddr_storage *a, bool with_port, char *out, size_t cap)
@@ -19,7 +21,8 @@ static void address_text(const struct sockaddr_storage *a, bool with_port, char 
     char host[64] = "", port[8] = "";
     bool v6 = a->ss_family == AF_INET6;
     socklen_t len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    (void)getnameinfo((const struct sockaddr *)a, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    (void)getnameinfo((const struct sockaddr *)a, len, host, sizeof host, port, sizeof port,
+                      NI_NUMERICHOST | NI_NUMERICSERV);
     if (with_port)
         snprintf(out, cap, v6 ? "[%s]:%s" : "%s:%s", host, port);
     else
@@ -32,10 +35,10 @@ static void nfs_row(void *arg, const struct nfs_client_info *c)
     address_text(c->addr, !c->name, address, sizeof address);
     if (c->since)
         admin_time(c->since, since);
-    json_array_append_new(arg, json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:s, s:s}", "protocol", c->name ? "NLM" : "NFS",
-                                         "address", address, "client", admin_text(c->name ? c->name : ""), "user", "", "since",
-                                         since, "sessions", (json_int_t)0, "calls", (json_int_t)c->calls, "signing", "",
-                                         "encryption", ""));
+    json_array_append_new(
+        arg, json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:s, s:s}", "protocol", c->name ? "NLM" : "NFS", "address",
+                       address, "client", admin_text(c->name ? c->name : ""), "user", "", "since", since, "sessions",
+                       (json_int_t)0, "calls", (json_int_t)c->calls, "signing", "", "encryption", ""));
 }
 
 void admin_clients(struct admin_call *c)

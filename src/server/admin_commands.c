@@ -84,8 +84,8 @@ static void user_list(struct admin_call *c) { check(c, fs_user_each(c->kv, user_
 static bool share_row(void *arg, struct fs_share *s)
 {
     const struct fs_share_config *k = &s->cfg;
-    json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "name", k->name, "path", k->path, "store", k->store,
-                                         "read_only", k->read_only, "nfs", k->nfs, "smb", k->smb));
+    json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "name", k->name, "path", k->path, "store",
+                                         k->store, "read_only", k->read_only, "nfs", k->nfs, "smb", k->smb));
     return true;
 }
 
@@ -101,7 +101,11 @@ static void status(struct admin_call *c)
     const struct {
         const char *name;
         uint64_t value;
-    } gauges[] = {{"files", co.files}, {"ranges", co.ranges}, {"shares", co.shares}, {"leases", co.leases}, {"waiters", co.waiters}};
+    } gauges[] = {{"files", co.files},
+                  {"ranges", co.ranges},
+                  {"shares", co.shares},
+                  {"leases", co.leases},
+                  {"waiters", co.waiters}};
     for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
         json_object_set_new(c->out, gauges[i].name, json_integer((json_int_t)gauges[i].value));
 }

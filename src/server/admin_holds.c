@@ -32,7 +32,8 @@ static void share_what(const struct co_hold *h, char *out, size_t cap)
 
 static const char *lease_text(unsigned bits, char out[8])
 {
-    snprintf(out, 8, "%s%s%s%s", bits & CO_R ? "R" : "", bits & CO_W ? "W" : "", bits & CO_H ? "H" : "", bits ? "" : "none");
+    snprintf(out, 8, "%s%s%s%s", bits & CO_R ? "R" : "", bits & CO_W ? "W" : "", bits & CO_H ? "H" : "",
+             bits ? "" : "none");
     return out;
 }
 
@@ -118,10 +119,11 @@ static json_t *row_of(const struct co_hold *h, const char *path)
     kinds[h->kind].what(h, what, sizeof what);
     who_split(h->party.who, &who);
     return json_pack("{s:I, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:b, s:I}", "id", (json_int_t)h->id, "file",
-                     admin_text(path), "kind", kinds[h->kind].name, "what", what, "protocol", fs_label_name(h->party.label),
-                     "address", who.address, "client", admin_text(who.machine), "user", admin_text(who.user), "since",
-                     admin_time(h->since, since), "age_ms", (json_int_t)((clock_now() - h->since) / NSEC_PER_MSEC),
-                     "disconnected", h->disconnected, "waits_for", (json_int_t)h->behind);
+                     admin_text(path), "kind", kinds[h->kind].name, "what", what, "protocol",
+                     fs_label_name(h->party.label), "address", who.address, "client", admin_text(who.machine), "user",
+                     admin_text(who.user), "since", admin_time(h->since, since), "age_ms",
+                     (json_int_t)((clock_now() - h->since) / NSEC_PER_MSEC), "disconnected", h->disconnected,
+                     "waits_for", (json_int_t)h->behind);
 }
 
 static bool look(void *arg, const struct co_hold *h)
@@ -140,7 +142,8 @@ static bool look(void *arg, const struct co_hold *h)
 
 void admin_locks(struct admin_call *c)
 {
-    struct walk w = {.s = c->s, .rows = admin_rows(c, "locks"), .waiters = json_object(), .path = c->n > 1 ? c->words[1] : NULL};
+    struct walk w = {
+        .s = c->s, .rows = admin_rows(c, "locks"), .waiters = json_object(), .path = c->n > 1 ? c->words[1] : NULL};
     json_t *row, *behind;
     size_t i;
     char id[24];

@@ -1,5 +1,5 @@
-/* concordctl.c - the administrator's command: asks the daemon over its socket, or, for what works without one, opens the
- * state database itself. Prints tables for people, --json for programs. */
+/* concordctl.c - the administrator's command: asks the daemon over its socket, or, for what works without one, opens
+ * the state database itself. Prints tables for people, --json for programs. */
 #include "base/kv.h"
 #include "server.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* config.h - the configuration: what keys there are, where their values come from, and the values.
  *
- * Sources, later ones win: built-in default, concord.conf (INI), environment CONCORD_SECTION_KEY, --set section.key=value.
- * An unknown key or a bad value is an error that names the source, the key and what is allowed. Durations take ns, us, ms,
- * s, m, h; sizes K, M, G, T (powers of 1024). */
+ * Sources, later ones win: built-in default, concord.conf (INI), environment CONCORD_SECTION_KEY, --set
+ * section.key=value. An unknown key or a bad value is an error that names the source, the key and what is allowed.
+ * Durations take ns, us, ms, s, m, h; sizes K, M, G, T (powers of 1024). */
 #pragma once
 #include "fs/fs.h"
 #include "base/log.h"
@@ -55,7 +55,8 @@ struct config_input {
     const char *const *sets;
     size_t nsets;
 };
-/* Reads everything. 0, or -1 with one line per mistake written to `err` (at most `cap` bytes). *ret is config_done(). */
+/* Reads everything. 0, or -1 with one line per mistake written to `err` (at most `cap` bytes). *ret is
+ * config_done(). */
 int config_load(const struct config_input *in, struct config *ret, char *err, size_t cap);
 void config_done(struct config *c);
 /* One line per key, "section.key = value    # where it came from". */

@@ -12,7 +12,8 @@ struct unit {
 };
 static const struct unit duration_units[] = {{"ns", 1}, {"us", 1000}, {"ms", NSEC_PER_MSEC}, {"s", NSEC_PER_SEC},
                                              {"", NSEC_PER_SEC}, {"m", 60 * NSEC_PER_SEC}, {"h", 3600 * NSEC_PER_SEC}};
-static const struct unit size_units[] = {{"", 1}, {"k", 1ull << 10}, {"m", 1ull << 20}, {"g", 1ull << 30}, {"t", 1ull << 40}};
+static const struct unit size_units[] = {
+    {"", 1}, {"k", 1ull << 10}, {"m", 1ull << 20}, {"g", 1ull << 30}, {"t", 1ull << 40}};
 static const struct unit no_units[] = {{"", 1}};
 
 static bool number_parse(const char *text, int base, const struct unit *units, size_t nunits, uint64_t *ret)
@@ -197,7 +198,8 @@ bool config_value_set(const struct config_key *k, void *base, const char *text, 
 
 void config_value_allowed(const struct config_key *k, char *out, size_t cap)
 {
-    static const char *const kinds[] = {[CFG_BOOL] = "yes or no", [CFG_RULES] = "ADDRESS[/BITS](options) ...", [CFG_MODE] = "an octal mode"};
+    static const char *const kinds[] = {
+        [CFG_BOOL] = "yes or no", [CFG_RULES] = "ADDRESS[/BITS](options) ...", [CFG_MODE] = "an octal mode"};
     int n = 0;
     if (k->names) {
         for (int i = k->type == CFG_ENUM ? (int)k->min : 0; k->names[i]; i++)

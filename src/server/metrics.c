@@ -74,23 +74,30 @@ static void write_histogram(const struct fs_histogram *h, const char *name, cons
         if (fs_histogram_bounds[i] == UINT64_MAX)
             fprintf(f, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)below);
         else
-            fprintf(f, "%s_bucket{le=\"%g\"} %llu\n", name, (double)fs_histogram_bounds[i] / NSEC_PER_SEC, (unsigned long long)below);
+            fprintf(f, "%s_bucket{le=\"%g\"} %llu\n", name, (double)fs_histogram_bounds[i] / NSEC_PER_SEC,
+                    (unsigned long long)below);
     }
-    fprintf(f, "%s_sum %g\n%s_count %llu\n", name, (double)atomic_load(&h->sum) / NSEC_PER_SEC, name, (unsigned long long)below);
+    fprintf(f, "%s_sum %g\n%s_count %llu\n", name, (double)atomic_load(&h->sum) / NSEC_PER_SEC, name,
+            (unsigned long long)below);
 }
 
 static void write_counters(const struct fs_metrics *m, FILE *f)
 {
     write_all_conflicts(m, f);
-    write_histogram(&m->break_to_ack, "concord_break_to_ack_seconds", "From sending a break to the holder's answer.", f);
-    write_histogram(&m->break_to_grant, "concord_break_to_grant_seconds", "From meeting a lease that must be given up to going on.", f);
-    write_histogram(&m->lock_handover, "concord_lock_handover_seconds", "From a lock becoming free to its grant to whoever waited for it.", f);
-    fprintf(f, "# HELP concord_parked_total Times a request was parked.\n# TYPE concord_parked_total counter\nconcord_parked_total %llu\n",
+    write_histogram(&m->break_to_ack, "concord_break_to_ack_seconds", "From sending a break to the holder's answer.",
+                    f);
+    write_histogram(&m->break_to_grant, "concord_break_to_grant_seconds",
+                    "From meeting a lease that must be given up to going on.", f);
+    write_histogram(&m->lock_handover, "concord_lock_handover_seconds",
+                    "From a lock becoming free to its grant to whoever waited for it.", f);
+    fprintf(f,
+            "# HELP concord_parked_total Times a request was parked.\n# TYPE concord_parked_total counter\n"
+            "concord_parked_total %llu\n",
             (unsigned long long)atomic_load(&m->parked));
 }
 
-static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-                              const char *data, size_t *ndata, void **state)
+static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method,
+                              const char *version, const char *data, size_t *ndata, void **state)
 {
     struct metrics *m = arg;
     char *text = NULL;
@@ -126,8 +133,8 @@ int metrics_start(struct server *s, const char *listen, struct metrics **ret)
         return -ENOMEM;
     m->s = s;
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (addr.ss_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0);
-    m->http = MHD_start_daemon(flags, 0, NULL, NULL, answer, m, MHD_OPTION_SOCK_ADDR, &addr, MHD_OPTION_CONNECTION_LIMIT, 16u,
-                               MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+    m->http = MHD_start_daemon(flags, 0, NULL, NULL, answer, m, MHD_OPTION_SOCK_ADDR, &addr,
+                               MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
     if (!m->http) {
         free(m);
         return -EADDRINUSE;

@@ -70,7 +70,8 @@ static bool any_user(void *arg, const struct fs_user *u)
 
 static void random_password(char out[17])
 {
-    static const char set[] = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* pasted into shells; no lookalikes */
+    static const char set[] =
+        "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* pasted into shells; no lookalikes */
     for (size_t i = 0; i < 16;) {
         uint8_t r;
         if (getrandom(&r, 1, 0) == 1 && r < 256 / (sizeof set - 1) * (sizeof set - 1)) /* no bias */
@@ -127,15 +128,19 @@ void serve_greeting(struct server *s, const char *dir)
         printf("  user %s, password as shown at the first start\n\n", user);
     }
     bool portmap = s->cfg.nfs.portmap != PORTMAP_OFF;
-    printf("  Linux, NFS    mount -t nfs -o vers=3,tcp,port=" SERVE_NFS_PORT ",mountport=" SERVE_NFS_PORT "%s %s:/share /mnt\n",
+    printf("  Linux, NFS    mount -t nfs -o vers=3,tcp,port=" SERVE_NFS_PORT ",mountport=" SERVE_NFS_PORT
+           "%s %s:/share /mnt\n",
            portmap ? "" : ",nolock", host);
-    printf("  Linux, SMB    mount -t cifs -o vers=3.1.1,port=" SERVE_SMB_PORT ",username=%s //%s/share /mnt\n", user, host);
-    printf("  macOS         mount_nfs -o vers=3,tcp,port=" SERVE_NFS_PORT ",mountport=" SERVE_NFS_PORT "%s %s:/share /Volumes/share\n",
+    printf("  Linux, SMB    mount -t cifs -o vers=3.1.1,port=" SERVE_SMB_PORT ",username=%s //%s/share /mnt\n", user,
+           host);
+    printf("  macOS         mount_nfs -o vers=3,tcp,port=" SERVE_NFS_PORT ",mountport=" SERVE_NFS_PORT
+           "%s %s:/share /Volumes/share\n",
            portmap ? "" : ",nolocks", host);
     printf("                open smb://%s@%s:" SERVE_SMB_PORT "/share\n", user, host);
-    printf("  Windows 11    net use Z: \\\\%s\\share /user:%s /tcpport:" SERVE_SMB_PORT "    (24H2 and later; older need port 445)\n\n",
+    printf("  Windows 11    net use Z: \\\\%s\\share /user:%s /tcpport:" SERVE_SMB_PORT
+           "    (24H2 and later; older need port 445)\n\n",
            host, user);
-    printf("  administration: %s --set server.state_dir=%s status        (or: locks, shares, user passwd %s)\n\n", control,
-           s->cfg.server.state_dir, user);
+    printf("  administration: %s --set server.state_dir=%s status        (or: locks, shares, user passwd %s)\n\n",
+           control, s->cfg.server.state_dir, user);
     fflush(stdout);
 }

@@ -27,7 +27,8 @@ static bool open_state(struct server *s)
 {
     int r = kv_open(s->cfg.server.state_dir, &s->kv);
     if (r == -EBUSY)
-        log_error("server", "event=start_failed part=state_dir path=%s error=\"another server uses it\"", s->cfg.server.state_dir);
+        log_error("server", "event=start_failed part=state_dir path=%s error=\"another server uses it\"",
+                  s->cfg.server.state_dir);
     return r == 0 || (r != -EBUSY && failed(s->cfg.server.state_dir, r));
 }
 
@@ -191,16 +192,16 @@ static bool start_admin(struct server *s)
 bool server_start(struct server *s)
 {
     s->started = clock_wall();
-    return open_log(&s->cfg) && open_state(s) && start_threads(s) && start_fs(s) && start_nfs(s) && start_smb(s) && listen_nfs(s) &&
-           start_admin(s);
+    return open_log(&s->cfg) && open_state(s) && start_threads(s) && start_fs(s) && start_nfs(s) && start_smb(s) &&
+           listen_nfs(s) && start_admin(s);
 }
 
 void server_stop(struct server *s)
 {
     metrics_stop(s->metrics);
     admin_stop(s->admin);
-    /* NFS first: what SMB clients lose by the end of their sessions, or have again after the next start, must not be there
-     * for anybody to take meanwhile. What NFS clients have stays where it is: they reclaim it. */
+    /* NFS first: what SMB clients lose by the end of their sessions, or have again after the next start, must not be
+     * there for anybody to take meanwhile. What NFS clients have stays where it is: they reclaim it. */
     if (s->nfs)
         nfs_server_stop(s->nfs);
     if (s->smb)

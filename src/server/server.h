@@ -1,4 +1,5 @@
-/* server.h - the daemon's parts, put together: loops, pool, state database, file service, front ends, administration. */
+/* server.h - the daemon's parts, put together: loops, pool, state database, file service, front ends,
+ * administration. */
 #pragma once
 #include "config.h"
 #include "net/conn.h"

@@ -1,10 +1,11 @@
-/* break_notify.c - break notifications: from the engine's events to the right connection ([MS-SMB2] 3.3.4.6, 3.3.4.7,
- * 2.2.23), and the table of lease keys that acknowledgements are looked up in.
+/* break_notify.c - break notifications: from the engine's events to the right connection ([MS-SMB2] 3.3.4.6,
+ * 3.3.4.7, 2.2.23), and the table of lease keys that acknowledgements are looked up in.
  *
- * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection of
- * the holder's, and when that has ended on another one. When it is the loop that runs, and somebody waits, the notice is
- * queued at once: answers to later requests come later. Who does not wait is answered first, as with Windows. A holder
- * without a connection gets no notice: its opens are being closed, or the engine knows that they are disconnected. */
+ * Events come on any thread, without locks, and only queue: what is to be sent is sent on the loop of a connection
+ * of the holder's, and when that has ended on another one. When it is the loop that runs, and somebody waits, the
+ * notice is queued at once: answers to later requests come later. Who does not wait is answered first, as with
+ * Windows. A holder without a connection gets no notice: its opens are being closed, or the engine knows that they
+ * are disconnected. */
 #include "internal.h"
 #include "fs/open.h"
 

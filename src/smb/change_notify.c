@@ -54,7 +54,8 @@ static bool changes_encode(struct wbuf *w, const struct fs_change *changes, size
     return wbuf_len(w) - base <= max;
 }
 
-static uint32_t notify_encode(struct smb_req *r, const struct notify_state *s, const struct fs_change *changes, size_t n)
+static uint32_t notify_encode(struct smb_req *r, const struct notify_state *s, const struct fs_change *changes,
+                              size_t n)
 {
     struct wbuf *w = &r->out;
     size_t body = wbuf_len(w);

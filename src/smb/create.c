@@ -139,7 +139,8 @@ static uint32_t create_path(struct smb_req *r, struct create_state *s)
     return STATUS_SUCCESS;
 }
 
-/* [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12: of all that CREATE says only the contexts count, and the name where there is a lease. */
+/* [MS-SMB2] 3.3.5.9.7, 3.3.5.9.12: of all that CREATE says only the contexts count, and the name where there is a
+ * lease. */
 static uint32_t create_prepare_reconnect(struct smb_req *r, struct create_state *s)
 {
     if (smb_path_parse(&r->arena, s->name, s->nname, &s->path) != STATUS_SUCCESS)
@@ -290,8 +291,8 @@ static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct 
     if (st != ST_OK)
         return smb_status(st);
     enum co_lease_kind kind = leased ? CO_LEASE : CO_OPLOCK;
-    /* A break that began while the client was away is told behind this answer, which does not speak of it: with the flag
-     * that says that one is going on Linux' client forgets to send the locks that it has in its cache. */
+    /* A break that began while the client was away is told behind this answer, which does not speak of it: with the
+     * flag that says that one is going on Linux' client forgets to send the locks that it has in its cache. */
     if (s->cx.durable & SMB_DURABLE_RECONNECT)
         res.lease = fs_open_kept(o->fso, kind, &res.lease_epoch);
     else

@@ -1,8 +1,8 @@
 /* credits.c - the command sequence window of a connection ([MS-SMB2] 3.3.1.1, 3.3.1.2, 3.3.5.2.3).
  *
- * The window is [low, low + range): message ids that were granted, of which the bitmap says which were used already. It
- * is never wider than the connection's most credits, so a client that leaves one id unused gets no more than that, and a
- * ring of so many bits is enough. Knows nothing of messages. */
+ * The window is [low, low + range): message ids that were granted, of which the bitmap says which were used already.
+ * It is never wider than the connection's most credits, so a client that leaves one id unused gets no more than
+ * that, and a ring of so many bits is enough. Knows nothing of messages. */
 #include "internal.h"
 
 struct smb_credits {

@@ -45,8 +45,8 @@ bool smb_random(void *p, size_t n)
     return RAND_bytes(p, (int)n) == 1;
 }
 
-void smb_kdf(const uint8_t key[16], const char *label, size_t nlabel, const void *context, size_t ncontext, uint8_t *out,
-             size_t len)
+void smb_kdf(const uint8_t key[16], const char *label, size_t nlabel, const void *context, size_t ncontext,
+             uint8_t *out, size_t len)
 {
     /* i || Label || 0x00 || Context || L; both lengths are small and fixed by the specification. */
     uint8_t in[4 + 32 + 1 + 64 + 4], mac[32];

@@ -10,8 +10,8 @@ enum { SMB2_ENCRYPTION_NONE, SMB2_ENCRYPTION_AES128_CCM, SMB2_ENCRYPTION_AES128_
 enum { SMB2_SIGNING_HMAC_SHA256, SMB2_SIGNING_AES_CMAC, SMB2_SIGNING_AES_GMAC, SMB2_SIGNING_MAX };
 
 /* [SP800-108] 5.1 with HMAC-SHA256, as [MS-SMB2] 3.1.4.2 wants it; label with its terminating zero. len: 16 or 32. */
-void smb_kdf(const uint8_t key[16], const char *label, size_t nlabel, const void *context, size_t ncontext, uint8_t *out,
-             size_t len);
+void smb_kdf(const uint8_t key[16], const char *label, size_t nlabel, const void *context, size_t ncontext,
+             uint8_t *out, size_t len);
 /* hash = SHA-512(hash || data). */
 void smb_preauth_update(uint8_t hash[64], const void *data, size_t n);
 bool smb_equal(const void *a, const void *b, size_t n); /* in constant time */

@@ -185,8 +185,8 @@ static void run_call(struct dcerpc_conn *c, const struct dcerpc_env *env, struct
     c->collecting = false;
 }
 
-static bool request(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, struct cursor *in, uint8_t flags,
-                    uint32_t call_id, struct wbuf *w)
+static bool request(struct dcerpc_conn *c, const struct dcerpc_env *env, struct arena *a, struct cursor *in,
+                    uint8_t flags, uint32_t call_id, struct wbuf *w)
 {
     cursor_skip(in, 4); /* alloc_hint: not believed */
     uint16_t context = cursor_le16(in), opnum = cursor_le16(in);

@@ -1,5 +1,5 @@
-/* dcerpc_lsarpc.c - the Local Security Authority ([MS-LSAD]): a policy handle can be opened and closed, which is how clients
- * find out that there is one. Translations are not offered: identities are told apart by their SIDs. */
+/* dcerpc_lsarpc.c - the Local Security Authority ([MS-LSAD]): a policy handle can be opened and closed, which is how
+ * clients find out that there is one. Translations are not offered: identities are told apart by their SIDs. */
 #include "dcerpc.h"
 
 #define POLICY_HANDLE 20 /* 2.2.2.1: a context handle */

@@ -1,5 +1,5 @@
-/* dcerpc_srvsvc.c - the Server Service ([MS-SRVS]): which shares there are and what the server calls itself. Read-only: what
- * would administer the server over the network is refused. */
+/* dcerpc_srvsvc.c - the Server Service ([MS-SRVS]): which shares there are and what the server calls itself.
+ * Read-only: what would administer the server over the network is refused. */
 #include "fs/fs.h"
 #include "dcerpc.h"
 #include <strings.h>

@@ -1,4 +1,5 @@
-/* dcerpc_wkssvc.c - the Workstation Service ([MS-WKST]), of which clients ask one thing: the names of computer and domain. */
+/* dcerpc_wkssvc.c - the Workstation Service ([MS-WKST]), of which clients ask one thing: the names of computer and
+ * domain. */
 #include "dcerpc.h"
 
 #define PLATFORM_ID_NT 500

@@ -1,9 +1,9 @@
 /* dispatch.c - from a message to its handlers and back: the chain of a compound, one command after another.
  *
- * A command has three phases. BEGIN decodes the header, finds session and tree, verifies; FINISH completes the response.
- * Both keep the connection's books and run on its loop. RUN calls the handler, wherever the job is; what it needs of
- * the connection is constant by then. So a request that moved to the pool for one command comes back to its loop
- * before the next one. What a handler means is none of this file's business. */
+ * A command has three phases. BEGIN decodes the header, finds session and tree, verifies; FINISH completes the
+ * response. Both keep the connection's books and run on its loop. RUN calls the handler, wherever the job is; what
+ * it needs of the connection is constant by then. So a request that moved to the pool for one command comes back to
+ * its loop before the next one. What a handler means is none of this file's business. */
 #include "internal.h"
 
 /* Requests of the open that are on the pool came before: what they do must not find it closed. The last one of them
@@ -226,8 +226,9 @@ static uint32_t check_protection(struct smb_req *r, uint32_t session)
     uint32_t status = smb_verify_signature(r);
     if (status != STATUS_SUCCESS || setup)
         return status;
-    return session == STATUS_INVALID_HANDLE && !(r->handler->flags & (SMB_NEED_SESSION | SMB_NEED_TREE)) ? STATUS_SUCCESS
-                                                                                                       : session;
+    return session == STATUS_INVALID_HANDLE && !(r->handler->flags & (SMB_NEED_SESSION | SMB_NEED_TREE))
+               ? STATUS_SUCCESS
+               : session;
 }
 
 static uint32_t find_tree(struct smb_req *r)

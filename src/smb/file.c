@@ -80,8 +80,8 @@ static bool type_is(const uint8_t *utf16, size_t n, const char *type)
     return true;
 }
 
-/* In a stream's name all characters but these are allowed; names.h knows those of files. So what it refuses goes through
- * as the private-use code point that stands for it on the server, and smb_put_stream() turns it back. */
+/* In a stream's name all characters but these are allowed; names.h knows those of files. So what it refuses goes
+ * through as the private-use code point that stands for it on the server, and smb_put_stream() turns it back. */
 static bool is_private(uint32_t unit) { return unit > NAME_PRIVATE && unit < NAME_PRIVATE + 0x80; }
 static uint32_t to_private(uint32_t unit, bool last)
 {

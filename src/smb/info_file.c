@@ -1,5 +1,5 @@
-/* info_file.c - QUERY_INFO's file information classes ([MS-FSCC] 2.4), one function each. Streams and extended attributes
- * are lists and have files of their own. */
+/* info_file.c - QUERY_INFO's file information classes ([MS-FSCC] 2.4), one function each. Streams and extended
+ * attributes are lists and have files of their own. */
 #include "info.h"
 #include "pipe.h"
 #include "fs/names.h"

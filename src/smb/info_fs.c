@@ -89,9 +89,9 @@ static uint32_t query_attribute(struct smb_req *r, struct smb_query *q, struct w
     uint32_t status = statfs_of(r, q, &f);
     if (status != STATUS_SUCCESS)
         return status;
-    uint32_t a = FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK | FILE_PERSISTENT_ACLS | FILE_SUPPORTS_REPARSE_POINTS |
-                 FILE_SUPPORTS_OBJECT_IDS | FILE_NAMED_STREAMS | FILE_SUPPORTS_HARD_LINKS |
-                 FILE_SUPPORTS_EXTENDED_ATTRIBUTES;
+    uint32_t a = FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK | FILE_PERSISTENT_ACLS |
+                 FILE_SUPPORTS_REPARSE_POINTS | FILE_SUPPORTS_OBJECT_IDS | FILE_NAMED_STREAMS |
+                 FILE_SUPPORTS_HARD_LINKS | FILE_SUPPORTS_EXTENDED_ATTRIBUTES;
     a |= f.case_insensitive ? 0 : FILE_CASE_SENSITIVE_SEARCH;
     a |= f.can_sparse ? FILE_SUPPORTS_SPARSE_FILES : 0;
     a |= f.can_clone ? FILE_SUPPORTS_BLOCK_REFCOUNTING : 0;

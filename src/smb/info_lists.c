@@ -1,5 +1,6 @@
-/* info_lists.c - QUERY_INFO's lists: FileStreamInformation ([MS-FSCC] 2.4.44) and FileFullEaInformation (2.4.15). Entries
- * are chained by NextEntryOffset, and only whole ones are given: STATUS_BUFFER_OVERFLOW says that there were more. */
+/* info_lists.c - QUERY_INFO's lists: FileStreamInformation ([MS-FSCC] 2.4.44) and FileFullEaInformation (2.4.15).
+ * Entries are chained by NextEntryOffset, and only whole ones are given: STATUS_BUFFER_OVERFLOW says that there were
+ * more. */
 #include "ea.h"
 #include "info.h"
 #include "base/utf.h"

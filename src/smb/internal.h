@@ -100,8 +100,8 @@ void smb_reply_end(struct smb_req *r);    /* r->status and body are final: heade
 void smb_reply_cut(struct smb_req *r);    /* drops what the handler wrote so far */
 void smb_reply_interim(struct smb_req *r); /* [MS-SMB2] 3.3.4.2 */
 void smb_reply_send(struct smb_req *r);   /* the chain is done */
-/* Frames, encrypts when `seal` is given, and queues a message that starts at SMB_FRAMING + SMB2_TRANSFORM_HEADER or, not
- * encrypted, at SMB_FRAMING. */
+/* Frames, encrypts when `seal` is given, and queues a message that starts at SMB_FRAMING + SMB2_TRANSFORM_HEADER or,
+ * not encrypted, at SMB_FRAMING. */
 void smb_send(struct smb_conn *c, struct wbuf *w, struct smb_channel *seal);
 
 /* --- session.c */

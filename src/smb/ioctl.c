@@ -77,7 +77,8 @@ static uint32_t ioctl_find(struct smb_req *r, struct ioctl_args *a)
     while (a->control < ARRAY_LEN(controls) && controls[a->control].code != a->io.code)
         a->control++;
     if (a->control < ARRAY_LEN(controls) && (controls[a->control].on & ON_CONNECTION))
-        return a->persistent == FILE_ID_NONE && a->volatile_ == FILE_ID_NONE ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+        return a->persistent == FILE_ID_NONE && a->volatile_ == FILE_ID_NONE ? STATUS_SUCCESS
+                                                                             : STATUS_INVALID_PARAMETER;
     uint32_t status = smb_any_open(r, &a->io.open);
     if (status != STATUS_SUCCESS)
         return status;

@@ -1,5 +1,5 @@
-/* ioctl_copy.c - server-side copy: SRV_REQUEST_RESUME_KEY, SRV_COPYCHUNK(_WRITE) ([MS-SMB2] 2.2.31.1, 3.3.5.15.5 and .6)
- * and DUPLICATE_EXTENTS_TO_FILE ([MS-FSCC] 2.3.7). The bytes move in fs_copy(). */
+/* ioctl_copy.c - server-side copy: SRV_REQUEST_RESUME_KEY, SRV_COPYCHUNK(_WRITE) ([MS-SMB2] 2.2.31.1, 3.3.5.15.5 and
+ * .6) and DUPLICATE_EXTENTS_TO_FILE ([MS-FSCC] 2.3.7). The bytes move in fs_copy(). */
 #include "ioctl.h"
 
 #define FSCTL_SRV_COPYCHUNK 0x001440F2u

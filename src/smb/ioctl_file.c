@@ -1,5 +1,5 @@
-/* ioctl_file.c - small controls on a file: reparse points, object ids, compression, integrity, snapshots ([MS-FSCC] 2.3,
- * [MS-SMB2] 3.3.5.15.1). */
+/* ioctl_file.c - small controls on a file: reparse points, object ids, compression, integrity, snapshots ([MS-FSCC]
+ * 2.3, [MS-SMB2] 3.3.5.15.1). */
 #include "ioctl.h"
 #include "reparse.h"
 

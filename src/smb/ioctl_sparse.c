@@ -62,7 +62,8 @@ uint32_t smb_ioctl_file_regions(struct smb_req *r, struct smb_ioctl *io)
         from = cursor_le64(&io->in);
         length = cursor_le64(&io->in);
         uint32_t usage = cursor_le32(&io->in);
-        if (io->in.bad || from > INT64_MAX || length > INT64_MAX - from || !(usage & FILE_REGION_USAGE_VALID_CACHED_DATA))
+        if (io->in.bad || from > INT64_MAX || length > INT64_MAX - from ||
+            !(usage & FILE_REGION_USAGE_VALID_CACHED_DATA))
             return STATUS_INVALID_PARAMETER;
     }
     if (!is_file(io))

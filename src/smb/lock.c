@@ -1,5 +1,5 @@
-/* lock.c - SMB2 LOCK ([MS-SMB2] 2.2.26, 2.2.27, 3.3.5.14). Knows the wire's rules for arrays, flags and sequence numbers;
- * ranges, conflicts and waiting are fs_lock()'s. */
+/* lock.c - SMB2 LOCK ([MS-SMB2] 2.2.26, 2.2.27, 3.3.5.14). Knows the wire's rules for arrays, flags and sequence
+ * numbers; ranges, conflicts and waiting are fs_lock()'s. */
 #include "file.h"
 #include "internal.h"
 
@@ -93,7 +93,8 @@ static uint8_t *sequence_bucket(const struct smb_req *r, const struct lock_state
 {
     uint32_t index = s->sequence >> 4;
     bool counts = r->conn->dialect >= SMB_3_0_0;
-    return counts && index >= 1 && index <= ARRAY_LEN(s->open->lock_sequence) ? &s->open->lock_sequence[index - 1] : NULL;
+    return counts && index >= 1 && index <= ARRAY_LEN(s->open->lock_sequence) ? &s->open->lock_sequence[index - 1]
+                                                                              : NULL;
 }
 
 static uint32_t lock_first(struct smb_req *r, struct lock_state *s)

@@ -1,6 +1,6 @@
-/* ndr.h - the transfer syntax NDR 2.0 ([C706] chapter 14, [MS-RPCE] 2.2.5), little-endian, as far as the interfaces here
- * need it: aligned integers, unique pointers, strings. Positions count from the start of the stub data, so cursors and
- * buffers begin there. */
+/* ndr.h - the transfer syntax NDR 2.0 ([C706] chapter 14, [MS-RPCE] 2.2.5), little-endian, as far as the interfaces
+ * here need it: aligned integers, unique pointers, strings. Positions count from the start of the stub data, so
+ * cursors and buffers begin there. */
 #pragma once
 #include "base/arena.h"
 #include "base/cursor.h"

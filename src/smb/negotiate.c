@@ -1,5 +1,5 @@
-/* negotiate.c - SMB2 NEGOTIATE, SMB1's first message, and the proof that nobody meddled ([MS-SMB2] 2.2.3, 2.2.4, 3.3.5.3,
- * 3.3.5.4, 3.3.5.15.12). The contexts of 3.1.1 are in negotiate_contexts.c. */
+/* negotiate.c - SMB2 NEGOTIATE, SMB1's first message, and the proof that nobody meddled ([MS-SMB2] 2.2.3, 2.2.4,
+ * 3.3.5.3, 3.3.5.4, 3.3.5.15.12). The contexts of 3.1.1 are in negotiate_contexts.c. */
 #include "internal.h"
 #include "spnego.h"
 
@@ -52,7 +52,8 @@ static void set_dialect(struct smb_conn *c, uint16_t dialect)
     c->server_security_mode = (uint16_t)(SMB2_NEGOTIATE_SIGNING_ENABLED |
                                          (k->signing == FS_REQUIRED ? SMB2_NEGOTIATE_SIGNING_REQUIRED : 0));
     c->server_caps = capabilities(c);
-    /* 2.0.2 has no ClientGuid that means anything, and others may leave theirs zero: such a client is its connection. */
+    /* 2.0.2 has no ClientGuid that means anything, and others may leave theirs zero: such a client is its
+     * connection. */
     static const uint8_t zero[16];
     uint8_t own[16] = {0};
     put_le64(own, (uint64_t)(uintptr_t)c);
@@ -120,9 +121,8 @@ uint32_t smb_negotiate(struct smb_req *r)
     c->client_security_mode = mode;
     set_dialect(c, dialect);
     if (dialect == SMB_3_1_1) {
-        uint32_t status = smb_contexts_decode(c, cursor_slice(in, contexts_offset,
-                                              contexts_offset <= (size_t)(in->end - in->base)
-                                                  ? (size_t)(in->end - in->base) - contexts_offset : SIZE_MAX), ncontexts);
+        size_t all = (size_t)(in->end - in->base), n = contexts_offset <= all ? all - contexts_offset : SIZE_MAX;
+        uint32_t status = smb_contexts_decode(c, cursor_slice(in, contexts_offset, n), ncontexts);
         if (status != STATUS_SUCCESS) {
             c->dialect = 0;
             return status;

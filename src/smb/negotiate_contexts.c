@@ -1,6 +1,6 @@
-/* negotiate_contexts.c - the negotiate contexts of 3.1.1 ([MS-SMB2] 2.2.3.1, 2.2.4.1, 3.3.5.4): what was offered, what is
- * chosen. Unknown ones are passed over, and so are
- * the client's name for us, compression, transport and RDMA. */
+/* negotiate_contexts.c - the negotiate contexts of 3.1.1 ([MS-SMB2] 2.2.3.1, 2.2.4.1, 3.3.5.4): what was offered,
+ * what is chosen. Unknown ones are passed over, and so are the client's name for us, compression, transport and
+ * RDMA. */
 #include "internal.h"
 
 enum { SMB2_PREAUTH_INTEGRITY_CAPABILITIES = 1, SMB2_ENCRYPTION_CAPABILITIES = 2,

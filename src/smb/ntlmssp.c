@@ -1,5 +1,5 @@
-/* ntlmssp.c - NTLM messages and their cryptography ([MS-NLMP] 2.2.1, 3.2.5, 3.3.2, 3.4). The client is believed only when
- * its NTLMv2 response fits the user's hash; NTLMv1 and LM responses never count, whatever they say. */
+/* ntlmssp.c - NTLM messages and their cryptography ([MS-NLMP] 2.2.1, 3.2.5, 3.3.2, 3.4). The client is believed only
+ * when its NTLMv2 response fits the user's hash; NTLMv1 and LM responses never count, whatever they say. */
 #include "ntlmssp.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -96,11 +96,11 @@ static enum ntlm_status on_negotiate(struct ntlm *s, const struct ntlm_config *c
         return NTLM_BAD;
     memcpy(s->negotiate, in.base, n);
     s->nnegotiate = n;
-    s->flags = NTLMSSP_NEGOTIATE_UNICODE | NTLMSSP_REQUEST_TARGET | NTLMSSP_NEGOTIATE_NTLM | NTLMSSP_NEGOTIATE_ALWAYS_SIGN |
-               NTLMSSP_TARGET_TYPE_SERVER | NTLMSSP_NEGOTIATE_EXTENDED_SESSIONSECURITY | NTLMSSP_NEGOTIATE_TARGET_INFO |
-               NTLMSSP_NEGOTIATE_VERSION |
-               (flags & (NTLMSSP_NEGOTIATE_SIGN | NTLMSSP_NEGOTIATE_SEAL | NTLMSSP_NEGOTIATE_128 | NTLMSSP_NEGOTIATE_56 |
-                         NTLMSSP_NEGOTIATE_KEY_EXCH));
+    s->flags = NTLMSSP_NEGOTIATE_UNICODE | NTLMSSP_REQUEST_TARGET | NTLMSSP_NEGOTIATE_NTLM |
+               NTLMSSP_NEGOTIATE_ALWAYS_SIGN | NTLMSSP_TARGET_TYPE_SERVER | NTLMSSP_NEGOTIATE_EXTENDED_SESSIONSECURITY |
+               NTLMSSP_NEGOTIATE_TARGET_INFO | NTLMSSP_NEGOTIATE_VERSION |
+               (flags & (NTLMSSP_NEGOTIATE_SIGN | NTLMSSP_NEGOTIATE_SEAL | NTLMSSP_NEGOTIATE_128 |
+                         NTLMSSP_NEGOTIATE_56 | NTLMSSP_NEGOTIATE_KEY_EXCH));
     if (!smb_random(s->challenge, sizeof s->challenge))
         return NTLM_DENIED;
     _cleanup_(wbuf_done) struct wbuf w;
@@ -198,7 +198,8 @@ static bool ntlmv2_ok(const struct ntlm *s, const struct auth *a, const uint8_t 
     return smb_equal(proof, a->nt.p, 16);
 }
 
-static enum ntlm_status identify(struct ntlm *s, const struct ntlm_config *cfg, const struct auth *a, uint8_t base_key[16])
+static enum ntlm_status identify(struct ntlm *s, const struct ntlm_config *cfg, const struct auth *a,
+                                 uint8_t base_key[16])
 {
     uint8_t nt_hash[16] = {0};
     bool disabled = false;

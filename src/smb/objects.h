@@ -1,7 +1,8 @@
-/* objects.h - the SMB front end's objects, by the specification's names: server > connection > session > tree > open.
+/* objects.h - the SMB front end's objects, by the specification's names: server > connection > session > tree >
+ * open.
  *
- * Threads: a connection belongs to its loop. Sessions, trees and opens are shared between connections and guarded by their
- * own locks: srv->lock, then session->lock, then open->lock. */
+ * Threads: a connection belongs to its loop. Sessions, trees and opens are shared between connections and guarded by
+ * their own locks: srv->lock, then session->lock, then open->lock. */
 #pragma once
 #include "base/cursor.h"
 #include "base/hash.h"

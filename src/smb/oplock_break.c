@@ -1,5 +1,5 @@
-/* oplock_break.c - acknowledgements of oplock and lease breaks ([MS-SMB2] 2.2.24, 2.2.25, 3.3.5.22). What they lead to is
- * the engine's business; here are the wire's forms and statuses. */
+/* oplock_break.c - acknowledgements of oplock and lease breaks ([MS-SMB2] 2.2.24, 2.2.25, 3.3.5.22). What they lead
+ * to is the engine's business; here are the wire's forms and statuses. */
 #include "internal.h"
 #include "fs/open.h"
 

@@ -44,7 +44,8 @@ static bool skip(struct ranges *g, const struct co_hold *h)
 static bool put_range(void *arg, const struct co_hold *h)
 {
     struct ranges *g = arg;
-    if (h->kind != CO_KIND_RANGE || h->party.client != g->party->client || h->party.open != g->party->open || skip(g, h))
+    if (h->kind != CO_KIND_RANGE || h->party.client != g->party->client || h->party.open != g->party->open ||
+        skip(g, h))
         return true;
     wbuf_le64(g->w, h->first);
     wbuf_le64(g->w, h->last);
@@ -112,7 +113,8 @@ static bool save(struct smb_open *o, const struct fs_range *gone, size_t ngone)
     struct wbuf w _cleanup_(wbuf_done);
     put_be64(key, o->persistent_id);
     wbuf_init(&w, 512, RECORD_MAX);
-    return o->srv->kv && put_record(&w, o, gone, ngone) && kv_put(o->srv->kv, TABLE, key, 8, wbuf_at(&w, 0), wbuf_len(&w)) == 0;
+    return o->srv->kv && put_record(&w, o, gone, ngone) &&
+           kv_put(o->srv->kv, TABLE, key, 8, wbuf_at(&w, 0), wbuf_len(&w)) == 0;
 }
 
 bool smb_persist_save(struct smb_open *o)

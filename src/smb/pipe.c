@@ -1,5 +1,5 @@
-/* pipe.c - see pipe.h. A pipe is in message mode: each PDU of an answer is one message, and a read that is too short for
- * it says STATUS_BUFFER_OVERFLOW and leaves the rest for the next. Every call is answered before its WRITE is. */
+/* pipe.c - see pipe.h. A pipe is in message mode: each PDU of an answer is one message, and a read that is too short
+ * for it says STATUS_BUFFER_OVERFLOW and leaves the rest for the next. Every call is answered before its WRITE is. */
 #include "pipe.h"
 #include "dcerpc.h"
 #include "base/utf.h"

@@ -1,5 +1,5 @@
-/* reparse.h - symbolic links as Windows writes them: the SYMBOLIC_LINK_REPARSE_DATA_BUFFER of [MS-FSCC] 2.1.2.4, and the
- * same fields in the symbolic link error of [MS-SMB2] 2.2.2.2.1. */
+/* reparse.h - symbolic links as Windows writes them: the SYMBOLIC_LINK_REPARSE_DATA_BUFFER of [MS-FSCC] 2.1.2.4, and
+ * the same fields in the symbolic link error of [MS-SMB2] 2.2.2.2.1. */
 #pragma once
 #include "file.h"
 

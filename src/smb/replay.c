@@ -1,6 +1,7 @@
-/* replay.c - requests that are sent again because their answer was lost with a channel: the CreateGuids that CREATE may
- * be repeated under ([MS-SMB2] 3.3.5.9.10), and channel sequence numbers, which keep a late request of a lost channel from
- * undoing what was sent again over another one (3.3.5.2.10). The lock sequence, LOCK's own, is in lock.c. */
+/* replay.c - requests that are sent again because their answer was lost with a channel: the CreateGuids that CREATE
+ * may be repeated under ([MS-SMB2] 3.3.5.9.10), and channel sequence numbers, which keep a late request of a lost
+ * channel from undoing what was sent again over another one (3.3.5.2.10). The lock sequence, LOCK's own, is in
+ * lock.c. */
 #include "create_contexts.h"
 #include "internal.h"
 

@@ -102,7 +102,8 @@ void smb_req_parked(struct job *j)
         r->held = true;
         conn_hold(r->conn->net);
         if (!r->scratch && r->here + SMB2_HEADER <= r->msg.len) {
-            size_t pos = cursor_pos(&r->in), n = (size_t)(r->in.end - r->in.base), base = (size_t)(r->in.base - r->msg.data);
+            size_t pos = cursor_pos(&r->in), n = (size_t)(r->in.end - r->in.base),
+                   base = (size_t)(r->in.base - r->msg.data);
             msg_detach(&r->msg);
             r->in = cursor_of(r->msg.data + base, n);
             cursor_seek(&r->in, pos);

@@ -1,9 +1,9 @@
 /* server.c - the listener, the life of connections, and an orderly end.
  *
  * A connection is referenced by its socket (until closed()), by its requests and by events on their way to it.
- * smb_server_stop() closes all connections and waits until each of them, and every session, has ended. Durable opens are
- * kept until then, as after any lost connection: while one client can still be answered, no other's lock may look free
- * that is there again after the next start. */
+ * smb_server_stop() closes all connections and waits until each of them, and every session, has ended. Durable opens
+ * are kept until then, as after any lost connection: while one client can still be answered, no other's lock may
+ * look free that is there again after the next start. */
 #include "internal.h"
 #include <errno.h>
 
@@ -252,8 +252,8 @@ int smb_server_start(struct smb_server *srv, struct loop **loops, size_t nloops,
         srv->sink = (struct fs_sink){.event = smb_sink_event, .arg = srv};
         fs_set_sink(srv->fs, CO_LABEL_SMB, &srv->sink);
         smb_persist_restore(srv);
-        r = listener_open(loops, nloops, listen, &listening, srv, srv->cfg.max_connections ? srv->cfg.max_connections : 10000,
-                          &srv->listener);
+        r = listener_open(loops, nloops, listen, &listening, srv,
+                          srv->cfg.max_connections ? srv->cfg.max_connections : 10000, &srv->listener);
     }
     if (r) {
         fs_set_sink(srv->fs, CO_LABEL_SMB, &nobody);

@@ -1,8 +1,9 @@
-/* session.c - sessions and channels: the table, references, limits, and how a session ends ([MS-SMB2] 3.3.1.8, 3.3.4.12).
+/* session.c - sessions and channels: the table, references, limits, and how a session ends ([MS-SMB2] 3.3.1.8,
+ * 3.3.4.12).
  *
- * A session lives in the server's table from its first SESSION_SETUP until it ends (logoff, its last connection gone,
- * replaced by a reconnecting client); whoever still holds a reference finds it GONE. A channel ties it to a connection
- * and belongs to that connection's loop. Lock order: srv->lock, session->lock, open->lock. */
+ * A session lives in the server's table from its first SESSION_SETUP until it ends (logoff, its last connection
+ * gone, replaced by a reconnecting client); whoever still holds a reference finds it GONE. A channel ties it to a
+ * connection and belongs to that connection's loop. Lock order: srv->lock, session->lock, open->lock. */
 #include "internal.h"
 
 #define CLOSED_AT_ONCE 64

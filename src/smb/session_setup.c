@@ -122,7 +122,7 @@ static uint32_t begin_bind(struct smb_req *r, struct smb_auth **ret)
     uint32_t status = STATUS_SUCCESS;
     if (r->flags & SMB2_FLAGS_SIGNED)
         status = smb_verify_signature(r);
-    r->sign = status == STATUS_SUCCESS && (r->flags & SMB2_FLAGS_SIGNED); /* to who proved to know the key, refusals too */
+    r->sign = status == STATUS_SUCCESS && (r->flags & SMB2_FLAGS_SIGNED); /* for who knows the key: refusals too */
     if (status == STATUS_SUCCESS)
         status = bind_check(r, s);
     if (status == STATUS_SUCCESS && !(*ret = auth_new(r->conn, ch, SMB_AUTH_BIND)))
@@ -177,7 +177,8 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
     if (k->encryption == FS_REQUIRED && (nobody || !s->cipher))
         return STATUS_ACCESS_DENIED;
     s->encrypt = k->encryption == FS_REQUIRED;
-    s->signing_required = !nobody && (k->signing == FS_REQUIRED || (in->security_mode & SMB2_NEGOTIATE_SIGNING_REQUIRED));
+    s->signing_required =
+        !nobody && (k->signing == FS_REQUIRED || (in->security_mode & SMB2_NEGOTIATE_SIGNING_REQUIRED));
     smb_auth_keys(a, &s->keys);
     if (!s->guest && !smb_channel_keys(a->channel, s->keys.signing))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -189,7 +190,8 @@ static uint32_t complete_new(struct smb_req *r, struct smb_auth *a, const struct
     return STATUS_SUCCESS;
 }
 
-/* Keys stay what they are. Whoever is on the pool for the session right now reads its identity: that does not change then. */
+/* Keys stay what they are. Whoever is on the pool for the session right now reads its identity: that does not change
+ * then. */
 static uint32_t complete_again(struct smb_req *r, struct smb_auth *a, const struct fs_cred *cred)
 {
     struct smb_session *s = r->session;

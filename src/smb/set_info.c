@@ -58,7 +58,8 @@ uint32_t smb_set_info(struct smb_req *r)
         return STATUS_INVALID_PARAMETER;
     if (s.type == SMB2_0_INFO_QUOTA)
         return STATUS_NOT_SUPPORTED;
-    if (!s.open->fso) /* [MS-SMB2] 3.3.5.21.1: FilePipeInformation is the only one pipes have; its modes change nothing */
+    /* [MS-SMB2] 3.3.5.21.1: FilePipeInformation is the only one pipes have; its modes change nothing. */
+    if (!s.open->fso)
         status = s.type == SMB2_0_INFO_FILE && s.class_ == 23 ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
     else {
         const struct smb_set_class *k = set_class(&s);

@@ -33,10 +33,12 @@ static uint32_t target_dir(struct smb_req *r, struct smb_set *s, const struct ta
     uint32_t status = smb_path_parse(&r->arena, t->name, t->n, &path);
     if (status != STATUS_SUCCESS)
         return status;
-    /* A stream's new name begins with ':'. With a file's name before it Windows finds that file in use: by this open. */
+    /* A stream's new name begins with ':'. With a file's name before it Windows finds that file in use: by this
+     * open. */
     if (path.stream || path.data || path.directory)
         return s->open->fso->stream ? STATUS_SHARING_VIOLATION : STATUS_OBJECT_NAME_INVALID;
-    return smb_status(fs_resolve_parent(&r->fs, s->open->fso->share->root, path.path, path.n, ret_dir, ret_name, ret_n));
+    return smb_status(
+        fs_resolve_parent(&r->fs, s->open->fso->share->root, path.path, path.n, ret_dir, ret_name, ret_n));
 }
 
 /* A name that begins with ':' renames the stream that is open (of a file opened without one: its data). */

@@ -10,12 +10,12 @@
  *
  * The handler reads the command's body from r->in (base = start of the command's SMB2 header, position = start of the
  * body, end = end of this command), writes the response's body to r->out (dispatch has left room for the header and
- * fills it in) and returns an NTSTATUS, or SMB_PARKED / SMB_OFFLOAD (from smb_status(ST_AGAIN / ST_OFFLOAD)) when it did
- * nothing and is to be run again; what it wrote is then cut off. An error return makes dispatch write the ERROR body
- * unless the handler set r->has_body (STATUS_BUFFER_OVERFLOW and the like carry a normal body).
+ * fills it in) and returns an NTSTATUS, or SMB_PARKED / SMB_OFFLOAD (from smb_status(ST_AGAIN / ST_OFFLOAD)) when it
+ * did nothing and is to be run again; what it wrote is then cut off. An error return makes dispatch write the ERROR
+ * body unless the handler set r->has_body (STATUS_BUFFER_OVERFLOW and the like carry a normal body).
  *
- * Threads: a connection and its chain bookkeeping belong to the connection's loop; a handler runs on that loop or, after
- * SMB_OFFLOAD, on a pool thread, with exclusive use of its smb_req. Sessions, trees and opens are shared between
+ * Threads: a connection and its chain bookkeeping belong to the connection's loop; a handler runs on that loop or,
+ * after SMB_OFFLOAD, on a pool thread, with exclusive use of its smb_req. Sessions, trees and opens are shared between
  * connections and guarded by their own locks. */
 #pragma once
 #include "objects.h"
@@ -45,7 +45,7 @@ struct smb_req {
     const struct smb_handler *handler; /* dispatch.c */
     enum { SMB_BEGIN, SMB_RUN, SMB_FINISH } phase;
     struct smb_channel *channel; /* reference or NULL */
-    struct smb_open *unanswered; /* references: opens of its CREATEs whose responses are not queued yet (unanswered.c) */
+    struct smb_open *unanswered; /* references: opens whose CREATE's response is not queued yet (unanswered.c) */
     struct smb_open *opens[2];   /* what smb_open_find() gave: dropped when the command is done */
     struct smb_open *counted;    /* one of them: this request is outstanding on it (replay.c) */
     struct list in_open;         /* of opens[0], while parked */

@@ -1,7 +1,7 @@
 /* transport.c - from the socket's bytes to requests: framing, the three kinds of messages, decryption.
  *
- * [MS-SMB2] 2.1 and 3.3.5.2. What cannot be a message closes the connection, with one line in the log at a bounded rate.
- * Loop thread only. */
+ * [MS-SMB2] 2.1 and 3.3.5.2. What cannot be a message closes the connection, with one line in the log at a bounded
+ * rate. Loop thread only. */
 #include "internal.h"
 
 void smb_conn_bad(struct smb_conn *c, const char *reason)
@@ -45,7 +45,8 @@ static bool unseal(struct smb_req *r)
     if (in.bad || size != cursor_left(&in) || size < SMB2_HEADER || flags != 1)
         return false;
     /* Keys of an anonymous session are no secret: encryption means something once a user has logged on. */
-    if (!ch || ch->session->state == SMB_SESSION_GONE || !ch->unseal || !c->known_user || !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
+    if (!ch || ch->session->state == SMB_SESSION_GONE || !ch->unseal || !c->known_user ||
+        !smb_unseal(ch->unseal, (uint8_t *)in.base, size))
         return false;
     r->sealed = true;
     r->sealed_channel = smb_channel_ref(ch);

@@ -173,8 +173,9 @@ static uint32_t find_share(struct smb_req *r, struct cursor path, struct fs_shar
         *ret = share;
         return STATUS_SUCCESS;
     }
-    log_info("smb", "event=tree_refused user=%s share=%s peer=%s", log_quote(r->session->cred.name, strlen(r->session->cred.name)),
-             log_quote(name, n), r->conn->net->peer_name);
+    log_info("smb", "event=tree_refused user=%s share=%s peer=%s",
+             log_quote(r->session->cred.name, strlen(r->session->cred.name)), log_quote(name, n),
+             r->conn->net->peer_name);
     fs_share_put(share);
     return status;
 }

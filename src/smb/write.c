@@ -67,7 +67,8 @@ static uint32_t write_run(struct smb_req *r, const struct write_args *a, uint32_
     if (!a->length)
         return STATUS_SUCCESS;
     bool through = (a->flags & SMB2_WRITEFLAG_WRITE_THROUGH) || ((o->options | o->mode_info) & FS_WRITE_THROUGH);
-    enum st st = fs_write(&r->fs, o->node, o, a->offset, a->data, a->length, through ? FS_FILE_SYNC : FS_UNSTABLE, NULL);
+    enum st st =
+        fs_write(&r->fs, o->node, o, a->offset, a->data, a->length, through ? FS_FILE_SYNC : FS_UNSTABLE, NULL);
     if (st == ST_OK && a->offset != UINT64_MAX)
         o->position = a->offset + a->length;
     return smb_status(st);

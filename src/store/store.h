@@ -102,9 +102,9 @@ struct store_ops {
     enum st (*statfs)(struct store *s, struct st_fsinfo *ret);
 
     /* Handles: at most ST_HANDLE_MAX bytes that find the object again, also after a restart, also unprivileged.
-     * ST_STALE: was an object of this store and is gone; ST_BADHANDLE: cannot be one. handle() may wait for the state
-     * database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one; unless `wait`,
-     * it says ST_OFFLOAD instead. */
+     * ST_STALE: was an object of this store and is gone; ST_BADHANDLE: cannot be one. handle() may wait for the
+     * state database where handles come from it (an ordinary user's `dir`), and is ST_NOTSUP there without one;
+     * unless `wait`, it says ST_OFFLOAD instead. */
     enum st (*handle)(struct st_node *n, bool wait, uint8_t *out, size_t *ret_n);
     enum st (*from_handle)(struct store *s, const uint8_t *h, size_t n, struct st_node **ret);
     /* The object of that identity when it is in memory, as one is on which a client holds anything; ST_NOENT. */
@@ -133,9 +133,9 @@ struct store_ops {
      * consumed). ST_OK: stopped by fn; ST_END: no more. Memory is constant in the size of the directory. */
     enum st (*readdir)(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e),
                        void *arg);
-    /* The same with the attributes and handles of the entries, as they are now or as they were when somebody listed them
-     * a moment ago; but never as they were before something that has been done through this store. Makes no nodes. May
-     * wait for the state database as handle() may, at most once: when it returns, handles are good. */
+    /* The same with the attributes and handles of the entries, as they are now or as they were when somebody listed
+     * them a moment ago; but never as they were before something that has been done through this store. Makes no
+     * nodes. May wait for the state database as handle() may, at most once: when it returns, handles are good. */
     enum st (*list)(struct st_node *dir, uint64_t cookie, bool (*fn)(void *arg, const struct st_dirent *e), void *arg);
 
     /* Regular files. Reads give the bytes that are there: *ret_n < n only at the end of the file. */
@@ -164,8 +164,8 @@ struct store_ops {
     enum st (*xattr_list)(struct st_node *n, bool (*fn)(void *arg, const char *name), void *arg);
 
     /* From now on, until it has been ended as often as begun, `changed` is called for what local programs do to the
-     * directory's entries: exactly that, and nothing that is done through a store of this process. ST_NOTSUP and others:
-     * it cannot be seen here. NULL: there are no others. */
+     * directory's entries: exactly that, and nothing that is done through a store of this process. ST_NOTSUP and
+     * others: it cannot be seen here. NULL: there are no others. */
     enum st (*watch)(struct st_node *dir, bool on);
 };
 

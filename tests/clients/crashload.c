@@ -1,5 +1,6 @@
-/* crashload.c - writes numbered 4 KiB records to a file over NFSv3, each FILE_SYNC, as a hard mount does: when the server
- * goes away it waits, reconnects and goes on with the handle that it has. Prints each number once it is acknowledged.
+/* crashload.c - writes numbered 4 KiB records to a file over NFSv3, each FILE_SYNC, as a hard mount does: when the
+ * server goes away it waits, reconnects and goes on with the handle that it has. Prints each number once it is
+ * acknowledged.
  *
  *     crashload HOST PORT EXPORT FILE SECONDS       write
  *     crashload verify LOCALFILE ACKNOWLEDGED       is every record up to that number in the file? */

@@ -1,10 +1,10 @@
-/* idleload.c - what idle and slow connections cost the others: the latency of NFS NULL calls on one connection, measured
- * alone, then beside N idle connections and one client that sends a byte a second.
+/* idleload.c - what idle and slow connections cost the others: the latency of NFS NULL calls on one connection,
+ * measured alone, then beside N idle connections and one client that sends a byte a second.
  *
  *     idleload HOST NFSPORT SMBPORT N SERVERPID
  *
- * Prints medians and 99th percentiles in microseconds and the server's proportional set size; fails when the median grows
- * by more than half. */
+ * Prints medians and 99th percentiles in microseconds and the server's proportional set size; fails when the median
+ * grows by more than half. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

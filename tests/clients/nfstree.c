@@ -1,5 +1,5 @@
-/* nfstree.c - copies a tree in or out over NFSv3 with libnfs, keeping modes, times, sizes and symbolic links: a client for
- * the test scripts.
+/* nfstree.c - copies a tree in or out over NFSv3 with libnfs, keeping modes, times, sizes and symbolic links: a client
+ * for the test scripts.
  *
  *     nfstree put LOCALDIR HOST PORT EXPORT REMOTEDIR
  *     nfstree get HOST PORT EXPORT REMOTEDIR LOCALDIR */
@@ -129,7 +129,8 @@ static int get_tree(const char *remote, const char *local)
 int main(int argc, char **argv)
 {
     if (argc != 7)
-        return fputs("usage: nfstree put LOCAL HOST PORT EXPORT REMOTE | get HOST PORT EXPORT REMOTE LOCAL\n", stderr), 2;
+        return fputs("usage: nfstree put LOCAL HOST PORT EXPORT REMOTE | get HOST PORT EXPORT REMOTE LOCAL\n", stderr),
+               2;
     bool put = strcmp(argv[1], "put") == 0;
     char **server = argv + (put ? 3 : 2);
     nfs = nfs_init_context();
@@ -139,7 +140,8 @@ int main(int argc, char **argv)
     char remote[4096];
     snprintf(remote, sizeof remote, "/%s", server[3]);
     char url[512];
-    snprintf(url, sizeof url, "nfs://%s%s?version=3&nfsport=%s&mountport=%s", server[0], server[2], server[1], server[1]);
+    snprintf(url, sizeof url, "nfs://%s%s?version=3&nfsport=%s&mountport=%s", server[0], server[2], server[1],
+             server[1]);
     struct nfs_url *parsed = nfs_parse_url_dir(nfs, url); /* sets the ports */
     if (!parsed)
         return fail("url", url);

@@ -18,7 +18,8 @@ struct kit_ticket {
 
 static inline void kit_wake(struct co_ticket *t) { container_of(t, struct kit_ticket, t)->wakes++; }
 
-/* The events of the last call stay in `out` until the next, when holders have been told of them (`silent`: not then). */
+/* The events of the last call stay in `out` until the next, when holders have been told of them (`silent`: not
+ * then). */
 struct kit {
     struct co *co;
     uint64_t now;

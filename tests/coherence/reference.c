@@ -30,8 +30,8 @@ static bool flatten(void *arg, const struct range *r)
     return false;
 }
 
-/* W in somebody else's hands is waited for by whatever reads, writes, opens or locks; R by whatever changes data or locks
- * exclusively, for no longer than until its holder has been told. */
+/* W in somebody else's hands is waited for by whatever reads, writes, opens or locks; R by whatever changes data or
+ * locks exclusively, for no longer than until its holder has been told. */
 static enum st caches(const struct world *w, const struct file *f, const struct co_party *p, const struct co_ask *ask)
 {
     bool locks = ask->op == CO_LOCK || ask->op == CO_TEST, exclusive = ask->op == CO_LOCK && ask->flags & CO_EXCLUSIVE;
@@ -39,7 +39,8 @@ static enum st caches(const struct world *w, const struct file *f, const struct 
     const struct lease *l;
     enum st st = ST_OK;
     list_each(l, &f->leases, link) {
-        if (l->cascade || (l->untold && l->believed & ~world_thinks(w, l))) /* some of several notifications were sent */
+        if (l->cascade ||
+            (l->untold && l->believed & ~world_thinks(w, l))) /* some of several notifications were sent */
             return ST_MAX;
         uint8_t takes = CO_W | (changes ? CO_R : 0);
         if (!me(&l->party, p) && (l->granted | world_thinks(w, l)) & CO_W)

@@ -1,5 +1,5 @@
-/* Leases whose holders cannot answer yet: they are away, or have not been told; and who is met only when the time of the
- * one who waits is over (semantics 2.4, 4). */
+/* Leases whose holders cannot answer yet: they are away, or have not been told; and who is met only when the time of
+ * the one who waits is over (semantics 2.4, 4). */
 #include "kit.h"
 
 static const struct co_ask write_ask = {.key = {1, 1, 7}, .op = CO_WRITE, .flags = CO_ADVISORY, .last = 9};

@@ -1,5 +1,5 @@
-/* The administrator's view and hand: every hold has a number, waiters say what they stand behind, and what is taken away
- * by its number goes as its flavour demands, while who waited goes on. */
+/* The administrator's view and hand: every hold has a number, waiters say what they stand behind, and what is taken
+ * away by its number goes as its flavour demands, while who waited goes on. */
 #include "kit.h"
 
 

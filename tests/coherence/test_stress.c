@@ -111,7 +111,8 @@ static void open_round(struct co_party p, struct co_key key, unsigned r)
         return;
     co_lease(co, &key, &p, r & 1 ? CO_LEASE : CO_OPLOCK, CO_R | CO_W | CO_H, 0, 0, clock_now(), &epoch, &breaking);
     leave(&q);
-    ask = (struct co_ask){.key = key, .op = r & 2 ? CO_READ : CO_WRITE, .flags = CO_DENY_NOWAIT, .first = 20, .last = 29};
+    ask =
+        (struct co_ask){.key = key, .op = r & 2 ? CO_READ : CO_WRITE, .flags = CO_DENY_NOWAIT, .first = 20, .last = 29};
     if (run(&p, &ask, 1, &q) == ST_OK)
         leave(&q);
     co_close(co, &key, &p, 0, clock_now(), &out);

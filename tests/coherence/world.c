@@ -37,11 +37,12 @@ unsigned world_actions(void) { return A_PER_PARTY * WORLD_PARTIES; }
 
 void world_name(unsigned a, char *buf, size_t n)
 {
-    static const char *const ops[] = {"read", "write", "open r", "open rwd deny w", "open attr", "overwrite", "lock sh A",
-                                      "lock ex B", "wait sh A", "wait ex B", "wait ex A", "test A", "resize", "remove",
-                                      "rename", "disposition", "child", "lease RWH", "lease RH", "batch", "II", "ack RWH",
-                                      "ack RH", "ack R", "ack 0", "unlock A", "unlock B", "close", "next", "give up",
-                                      "disconnect", "reconnect", "tick", "told"};
+    static const char *const ops[] = {
+        "read",      "write",       "open r",     "open rwd deny w", "open attr", "overwrite", "lock sh A",
+        "lock ex B", "wait sh A",   "wait ex B",  "wait ex A",       "test A",    "resize",    "remove",
+        "rename",    "disposition", "child",      "lease RWH",       "lease RH",  "batch",     "II",
+        "ack RWH",   "ack RH",      "ack R",      "ack 0",           "unlock A",  "unlock B",  "close",
+        "next",      "give up",     "disconnect", "reconnect",       "tick",      "told"};
     snprintf(buf, n, "%u:%s", a / A_PER_PARTY, ops[a % A_PER_PARTY]);
 }
 
@@ -244,7 +245,8 @@ static void check_lease(struct world *w, const struct file *f, const struct leas
               "an operation under way beside a right that it takes");
         HOLDS(!lost || !rule_waits(&w->co->policy, &p->ask, r, lost), "an operation under way that had to wait");
         uint8_t thinks = world_thinks(w, l);
-        bool tells = p->op->ticket->tell_first == CO_TELL_ALL || (p->op->ticket->tell_first == CO_TELL_FILES && !r->child);
+        bool tells =
+            p->op->ticket->tell_first == CO_TELL_ALL || (p->op->ticket->tell_first == CO_TELL_FILES && !r->child);
         HOLDS(!tells || rule_keep(r, l->kind, thinks) == thinks ||
                   container_of(p->op->ticket, struct world_ticket, t)->expired,
               "an operation under way of which a holder has not been told");
@@ -359,7 +361,8 @@ static void enter(struct world *w, unsigned party, struct co_out *out)
     const struct file *f = world_file(w);
     bool may_pass = (f && pushes_locks(f, p)) || again;
     const struct op *op = t->t.eng;
-    t->expired = again && op->lease_since && w->now >= op->lease_since + w->co->policy.lease_break_timeout + CO_NSEC_SLACK;
+    t->expired =
+        again && op->lease_since && w->now >= op->lease_since + w->co->policy.lease_break_timeout + CO_NSEC_SLACK;
     bool passed = f && t->ask.op == CO_LOCK && t->ask.flags & CO_WAIT && !may_pass && overtook(w, &t->ask, p);
     t->wakes = 0;
     t->t.wake = on_wake;

@@ -20,7 +20,7 @@ struct world {
     uint64_t now;
     struct co_party party[WORLD_PARTIES]; /* two Windows opens, one POSIX owner, nobody */
     struct world_ticket ticket[WORLD_TICKETS]; /* one each */
-    uint8_t belief[2];                    /* what the clients of the two opens think that they hold, when they are told */
+    uint8_t belief[2]; /* what the clients of the two opens think that they hold, when they are told */
     struct {
         uint64_t lease;
         uint8_t from;

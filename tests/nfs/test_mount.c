@@ -200,7 +200,8 @@ static uint32_t pmap_change(int fd, uint32_t proc, uint32_t prog, uint32_t prot,
 static int privileged(void)
 {
     for (uint16_t port = 1000; port > 900; port--) {
-        struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in from = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         struct sockaddr_in to = from;
         to.sin_port = htons(nfs_server_portmap_port(env.srv));
         int fd = socket(AF_INET, SOCK_STREAM, 0);

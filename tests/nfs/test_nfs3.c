@@ -190,7 +190,8 @@ static void access_rights(void **state)
     assert_int_equal(access_of(&f, ACCESS3_MODIFY), 0);
     env.uid = 0;
     assert_int_equal(access_of(&f, 63) & ~ACCESS3_EXECUTE, ACCESS3_READ | ACCESS3_MODIFY | ACCESS3_EXTEND);
-    assert_int_equal(access_of(&d, 63), ACCESS3_READ | ACCESS3_LOOKUP | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE);
+    assert_int_equal(access_of(&d, 63),
+                     ACCESS3_READ | ACCESS3_LOOKUP | ACCESS3_MODIFY | ACCESS3_EXTEND | ACCESS3_DELETE);
     assert_int_equal(access_of(&d, ACCESS3_LOOKUP), ACCESS3_LOOKUP);
 }
 
@@ -573,7 +574,8 @@ static void squashing_and_auth_none(void **state)
     struct fh sq = env_mount(&env, "/squashed"), f;
     struct attr a;
     struct bytes b = args(NFS3_SETATTR);
-    assert_int_equal(nfs_create(&env, &sq, "mine", &f), nfs_getattr(&env, &sq, &a) == 0 && a.mode & 2 ? NFS3_OK : NFS3ERR_ACCES);
+    assert_int_equal(nfs_create(&env, &sq, "mine", &f),
+                     nfs_getattr(&env, &sq, &a) == 0 && a.mode & 2 ? NFS3_OK : NFS3ERR_ACCES);
     put_fh(&b, &root);
     put_sattr_mode(&b, 01777);
     put32(&b, 0);

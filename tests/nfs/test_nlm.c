@@ -1,6 +1,6 @@
-/* test_nlm.c - locks over the wire: versions 1, 3 and 4, blocking ones with their callbacks over UDP and TCP, _MSG calls,
- * cancels, shares; NSM; and what survives a restart. The peer's port mapper, lock manager and status monitor are one
- * thread here, on one port. */
+/* test_nlm.c - locks over the wire: versions 1, 3 and 4, blocking ones with their callbacks over UDP and TCP, _MSG
+ * calls, cancels, shares; NSM; and what survives a restart. The peer's port mapper, lock manager and status monitor
+ * are one thread here, on one port. */
 #include "env.h"
 #include "base/clock.h"
 #include "base/kv.h"
@@ -292,7 +292,8 @@ static void owners_are_host_and_svid(void **state)
     assert_int_equal(lock(&same_host), NLM4_DENIED);
     /* The same name from another address is another host. */
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(env.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(env.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0), keep = env.fd;
     assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
@@ -498,7 +499,8 @@ static void deadlocks_are_denied(void **state)
 static void answers_messages_with_calls(void **state)
 {
     struct l a = {"alpha", 1, 0, 10, true}, b = {"beta", 2, 5, 10, true, true};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(env.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(env.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     uint8_t reply[64];
@@ -697,8 +699,8 @@ static void restart(void)
     root = env_mount(&env, "/share");
 }
 
-/* Who has been told of one restart and has not reclaimed yet when there is the next is told of that too, and has its grace
- * period again. Who does not come back at all is forgotten after it. */
+/* Who has been told of one restart and has not reclaimed yet when there is the next is told of that too, and has its
+ * grace period again. Who does not come back at all is forgotten after it. */
 static void restart_before_a_reclaim(void **state)
 {
     struct l a = {"alpha", 1, 0, 10, true}, b = {"beta", 1, 0, 10, true};

@@ -1,5 +1,5 @@
-/* test_wait.c - NFS operations that meet a byte-range lock of another protocol: they wait, run when it goes, are told to
- * come back, or are refused; duplicates of what waits are absorbed. */
+/* test_wait.c - NFS operations that meet a byte-range lock of another protocol: they wait, run when it goes, are
+ * told to come back, or are refused; duplicates of what waits are absorbed. */
 #include "env.h"
 #include "base/clock.h"
 #include "fs/ops.h"

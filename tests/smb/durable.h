@@ -81,7 +81,8 @@ static inline uint32_t lock_byte(struct client *k, uint32_t sequence, uint32_t f
 
 static const struct asked batch = {.oplock = SMB2_OPLOCK_LEVEL_BATCH, .durable = SMB_DHNQ};
 static const struct asked batch_v2 = {.oplock = SMB2_OPLOCK_LEVEL_BATCH, .durable = SMB_DH2Q, .guid = GUID_A};
-static const struct asked leased = {.share = 7, .lease = KEY_A, .durable = SMB_DH2Q, .guid = GUID_A, .timeout = UINT32_MAX};
+static const struct asked leased = {
+    .share = 7, .lease = KEY_A, .durable = SMB_DH2Q, .guid = GUID_A, .timeout = UINT32_MAX};
 
 static inline uint32_t come_back(const char *name, const struct asked *a)
 {
@@ -119,7 +120,8 @@ static inline enum st by_nobody(const char *name, bool write)
     q.party = &nobody;
     q.posix = q.may_block = true;
     assert_int_equal(fs_lookup(&q, q.share->root, name, strlen(name), &n, NULL), ST_OK);
-    enum st st = write ? fs_write(&q, n, NULL, 0, "y", 1, FS_UNSTABLE, NULL) : fs_read(&q, n, NULL, 0, buf, 1, &got, &eof, NULL);
+    enum st st =
+        write ? fs_write(&q, n, NULL, 0, "y", 1, FS_UNSTABLE, NULL) : fs_read(&q, n, NULL, 0, buf, 1, &got, &eof, NULL);
     fs_cancel(&q);
     fs_node_unref(n);
     fs_share_put(q.share);

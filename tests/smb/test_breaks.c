@@ -28,8 +28,8 @@ static void put_batch_create(struct client *c, const char *name)
 }
 static uint16_t command(const struct client *c) { return get_le16(c->reply + 12); }
 
-/* What an oplock is of, its client learns from the CREATE's response: a break that comes while that waits for the rest of
- * its chain comes behind it. */
+/* What an oplock is of, its client learns from the CREATE's response: a break that comes while that waits for the
+ * rest of its chain comes behind it. */
 static void a_break_follows_the_response(void **state)
 {
     put_batch_create(&b, "y");

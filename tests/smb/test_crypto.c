@@ -118,7 +118,8 @@ static void md5s(void **state)
     uint8_t out[16];
     smb_md5("a", 1, "bc", 2, out);
     assert_hex(out, "900150983cd24fb0d6963f7d28e17f72"); /* RFC 1321 */
-    smb_hmac_md5((const uint8_t *)"Jefe", 4, (const void *[]){"what do ya want ", "for nothing?"}, (size_t[]){16, 12}, 2, out);
+    smb_hmac_md5((const uint8_t *)"Jefe", 4, (const void *[]){"what do ya want ", "for nothing?"}, (size_t[]){16, 12},
+                 2, out);
     assert_hex(out, "750c783e6ab0b503eaa86e310a5db738"); /* RFC 2202 */
 }
 

@@ -1,5 +1,5 @@
-/* Durable opens, as a client sees them that loses its connection: granted, kept, given back, and to whom not; what others
- * do meanwhile; requests sent again. */
+/* Durable opens, as a client sees them that loses its connection: granted, kept, given back, and to whom not; what
+ * others do meanwhile; requests sent again. */
 #include "durable.h"
 #include <stdio.h>
 

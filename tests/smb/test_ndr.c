@@ -124,7 +124,8 @@ static void unbound(void **state)
 int main(void)
 {
     arena_init(&arena);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(share_list), cmocka_unit_test(faults), cmocka_unit_test(unbound)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(share_list), cmocka_unit_test(faults),
+                                       cmocka_unit_test(unbound)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     arena_reset(&arena);
     return failed;

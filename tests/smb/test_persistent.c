@@ -12,8 +12,14 @@ static void restart(void)
 
 static void share_is_available(void)
 {
-    struct fs_share_config k = {.name = "share", .store = "mem", .smb = true, .file_mode_mask = 0777, .dir_mode_mask = 0777,
-                                .signing = FS_OFFERED, .encryption = FS_OFFERED, .continuous_availability = true};
+    struct fs_share_config k = {.name = "share",
+                                .store = "mem",
+                                .smb = true,
+                                .file_mode_mask = 0777,
+                                .dir_mode_mask = 0777,
+                                .signing = FS_OFFERED,
+                                .encryption = FS_OFFERED,
+                                .continuous_availability = true};
     assert_int_equal(fs_share_set(w.fs, "share", &k), ST_OK);
 }
 

@@ -322,7 +322,8 @@ static void make_signer(struct client *c, const uint8_t key[16])
 
 uint32_t client_logon(struct client *c, const char *user, const char *password)
 {
-    struct ntlm_client ntlm = {.user = user, .password = password, .domain = "GROUP", .mic = true, .key_exchange = true};
+    struct ntlm_client ntlm = {
+        .user = user, .password = password, .domain = "GROUP", .mic = true, .key_exchange = true};
     uint8_t message[2048], hash[64];
     size_t n;
     memcpy(hash, c->preauth, 64); /* every session's chain starts where NEGOTIATE's ended */

@@ -295,8 +295,8 @@ static void write_local(struct env *e, const char *name, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-/* A listing shows local programs' changes after a moment, its handles survive a restart, and a name that a local program
- * gave to another object gets that one's. */
+/* A listing shows local programs' changes after a moment, its handles survive a restart, and a name that a local
+ * program gave to another object gets that one's. */
 static void listed_local_changes(void **state)
 {
     struct env *e = *state;

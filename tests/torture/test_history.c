@@ -1,4 +1,5 @@
-/* The judge is judged: histories that can have happened are accepted, and each that cannot is rejected, with a reason. */
+/* The judge is judged: histories that can have happened are accepted, and each that cannot is rejected, with a
+ * reason. */
 #include "tools/torture/history.h"
 #include "tools/torture/wire.h"
 #include <setjmp.h>

@@ -1,6 +1,6 @@
-/* account.c - what a run cost and how long its operations took. CPU is user and system time of the server's process and
- * all its descendants, those that ended included; memory is PSS, so that pages shared by a server's processes count once.
- * Reads /proc only; knows no protocol. */
+/* account.c - what a run cost and how long its operations took. CPU is user and system time of the server's process
+ * and all its descendants, those that ended included; memory is PSS, so that pages shared by a server's processes
+ * count once. Reads /proc only; knows no protocol. */
 #include "bench.h"
 #include "base/clock.h"
 #include <dirent.h>
@@ -54,8 +54,8 @@ static bool process_read(const char *name, struct process *p)
     fclose(f);
     text[n] = 0;
     const char *after = strrchr(text, ')'); /* the command's name may hold anything */
-    if (!after || sscanf(after + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu", &p->parent, &cutime,
-                         &cstime) != 3)
+    if (!after || sscanf(after + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu", &p->parent,
+                         &cutime, &cstime) != 3)
         return false;
     p->pid = (pid_t)strtol(name, NULL, 10);
     p->counts = p->pid == bench.server;
@@ -114,9 +114,11 @@ static double machine_cpu(void)
     FILE *f = fopen("/proc/stat", "re");
     if (!f)
         return 0;
-    int n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, v + 7);
+    int n =
+        fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, v + 7);
     fclose(f);
-    return n == 8 ? ticks(v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) : 0; /* not idle, not waiting for a disk, not stolen */
+    return n == 8 ? ticks(v[0] + v[1] + v[2] + v[5] + v[6] + v[7])
+                  : 0; /* not idle, not waiting for a disk, not stolen */
 }
 
 void bench_account(struct bench_account *a, bool memory)
@@ -140,7 +142,8 @@ void bench_account(struct bench_account *a, bool memory)
 /* One line of key=value. other_cpu: CPUs that neither the server nor the load used. */
 void bench_report(const struct bench_account *from, const struct bench_account *to, uint64_t operations)
 {
-    double seconds = (double)(to->time - from->time) / 1e9, server = to->server - from->server, own = to->own - from->own;
+    double seconds = (double)(to->time - from->time) / 1e9, server = to->server - from->server,
+           own = to->own - from->own;
     double count = operations ? (double)operations : 1;
     printf("workload=%s ops=%llu seconds=%.3f ops_per_s=%.1f p50_us=%.1f p99_us=%.1f cpu_us_per_op=%.3f "
            "load_cpu_us_per_op=%.3f server_cpu=%.3f other_cpu=%.3f pss_kib=%llu processes=%llu\n",

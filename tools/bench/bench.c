@@ -47,7 +47,10 @@ uint64_t bench_place(const struct bench_slot *s)
     return (bench.work->random ? bench_random() : s->number) % pieces * bench.io;
 }
 
-void bench_entry_name(char out[32]) { snprintf(out, 32, "entry-%06u.txt", (unsigned)(bench_random() % BENCH_DIR_FILES)); }
+void bench_entry_name(char out[32])
+{
+    snprintf(out, 32, "entry-%06u.txt", (unsigned)(bench_random() % BENCH_DIR_FILES));
+}
 
 void bench_small_name(const struct bench_slot *s, char out[48])
 {

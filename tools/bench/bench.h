@@ -74,7 +74,7 @@ void bench_fail(const char *fmt, ...) _printf_(1, 2) __attribute__((noreturn));
 void bench_connect(struct bench_conn *c, uint16_t port);
 void bench_disconnect(struct bench_conn *c);
 void bench_send(struct bench_conn *c, struct wbuf *w);          /* takes the block */
-uint8_t *bench_wait(struct bench_conn *c, size_t *ret_n);       /* flushes; the next message, valid until the next read */
+uint8_t *bench_wait(struct bench_conn *c, size_t *ret_n); /* flushes; the next message, valid until the next read */
 void bench_answer(struct bench_slot *s, struct cursor *c);
 struct bench_slot *bench_slot_at(uint32_t index);               /* fails when it is not in flight */
 uint64_t bench_random(void);                                    /* the same sequence in every run */

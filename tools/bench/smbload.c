@@ -1,6 +1,6 @@
-/* smbload.c - SMB 3.1.1 or 2.1 load over one or more TCP connections ([MS-SMB2]), unsigned, signed or encrypted. Expects
- * in the share's root the file big.dat and the directory dir10k that scripts/bench makes. Knows requests and as much of
- * their answers as it takes to see that they are right; asks for no oplocks and caches nothing. */
+/* smbload.c - SMB 3.1.1 or 2.1 load over one or more TCP connections ([MS-SMB2]), unsigned, signed or encrypted.
+ * Expects in the share's root the file big.dat and the directory dir10k that scripts/bench makes. Knows requests and
+ * as much of their answers as it takes to see that they are right; asks for no oplocks and caches nothing. */
 #include "bench.h"
 #include "smbauth.h"
 #include <stdio.h>

@@ -25,7 +25,8 @@ static void answer_portmap(struct wire_conn *c, struct rpc_request *q, struct nl
         wbuf_be32(&w, ours ? n->port : 0);
     } else {
         char address[64];
-        snprintf(address, sizeof address, "%s.%u.%u", inet_ntoa(n->rpc.host->source.sin_addr), n->port >> 8, n->port & 255);
+        snprintf(address, sizeof address, "%s.%u.%u", inet_ntoa(n->rpc.host->source.sin_addr), n->port >> 8,
+                 n->port & 255);
         rpc_reply(c, &w, q, 0);
         xdr_string(&w, ours ? address : "");
     }

@@ -1,6 +1,6 @@
-/* cells_cache.c - an operation of NFS or NLM meets a lease or oplock of SMB. A row is an operation, a column what the
- * other client holds; the tokens are those of stage.h: what the holder is broken to, whether it must acknowledge, whether
- * the operation waits for it. */
+/* cells_cache.c - an operation of NFS or NLM meets a lease or oplock of SMB. A row is an operation, a column what
+ * the other client holds; the tokens are those of stage.h: what the holder is broken to, whether it must
+ * acknowledge, whether the operation waits for it. */
 #include "cells.h"
 #include "ops.h"
 #include <stdio.h>

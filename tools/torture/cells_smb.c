@@ -1,8 +1,8 @@
 /* cells_smb.c - an operation of SMB meets what NFS clients hold: NLM locks, waiters and shares. */
 #include "script.h"
 
-/* --- CREATE: locks never stop an open, unless it overwrites what is locked; NLM's shares count like those of opens. The
- * waiter waits for a range beyond the end of the file. */
+/* --- CREATE: locks never stop an open, unless it overwrites what is locked; NLM's shares count like those of opens.
+ * The waiter waits for a range beyond the end of the file. */
 static const struct matrix_column opened[] = {
     {"lock-shared", "nlm 1 sh 0 10"},
     {"lock-exclusive", "nlm 1 ex 0 10"},

@@ -1,5 +1,5 @@
-/* fiber.h - straight lines that wait: each player's program runs on a stack of its own and gives way while it waits for an
- * answer. One thread; the scheduler is fiber_run(). */
+/* fiber.h - straight lines that wait: each player's program runs on a stack of its own and gives way while it waits
+ * for an answer. One thread; the scheduler is fiber_run(). */
 #pragma once
 #include "wire.h"
 #include <ucontext.h>

@@ -69,9 +69,9 @@ static void leave_out_lost(struct history *h)
     h->nlost = 0;
 }
 
-/* All operations with one value. first: the earliest end of one of them; last: the latest beginning. When first < last the
- * value certainly was the register's between them (a forward zone); else it was so at one moment at least between last and
- * first (a backward zone). */
+/* All operations with one value. first: the earliest end of one of them; last: the latest beginning. When first <
+ * last the value certainly was the register's between them (a forward zone); else it was so at one moment at least
+ * between last and first (a backward zone). */
 struct zone {
     const struct history_op *write, *early, *late;
     uint64_t first, last;
@@ -139,7 +139,8 @@ static bool zero_fits(struct checking *c, const struct history_op *op, size_t n,
 {
     const struct history_op *latest = NULL; /* the write that began last of those that were over */
     for (size_t i = 0; i < n; i++)
-        if (op[i].kind == HISTORY_WRITE && op[i].responded < zero->invoked && (!latest || op[i].invoked > latest->invoked))
+        if (op[i].kind == HISTORY_WRITE && op[i].responded < zero->invoked &&
+            (!latest || op[i].invoked > latest->invoked))
             latest = &op[i];
     if (!latest)
         return true;

@@ -1,5 +1,5 @@
-/* main.c - concord-torture: plays the cells against a pair of endpoints, and says of each what was expected and what was
- * seen. TAP or JSON; exit status 0: nothing failed, 1: something did, 2: it could not be run. */
+/* main.c - concord-torture: plays the cells against a pair of endpoints, and says of each what was expected and what
+ * was seen. TAP or JSON; exit status 0: nothing failed, 1: something did, 2: it could not be run. */
 #include "cells.h"
 #include "pcap.h"
 #include "players.h"
@@ -22,11 +22,13 @@ static const char help[] =
     "  --password TEXT\n"
     "  --dialect 2.0.2|2.1|3.1.1   of SMB (3.1.1)\n"
     "  --uid N, --gid N      of the NFS client (ours)\n"
-    "  --sources ADDRESS     the first simulated host's address (127.0.0.10 for a server on 127.0.0.1); each further host\n"
+    "  --sources ADDRESS     the first simulated host's address (127.0.0.10 for a server on 127.0.0.1); each further "
+    "host\n"
     "                        has the next one. \"one\": all share the machine's\n"
     "  --break-timeout S     the server's break timeout in seconds (35)\n"
     "  --prompt S            how soon what need not wait must have come, in seconds (3)\n"
-    "  --restart COMMAND     kills the server, starts it again, and returns when it serves: for the cells that need it\n"
+    "  --restart COMMAND     kills the server, starts it again, and returns when it serves: for the cells that need "
+    "it\n"
     "  --policy NAME=VALUE   how the server is set: plays the cells about that setting instead of the defaults'\n"
     "  --cell PATTERN        only cells whose name matches (* and ?); may be repeated\n"
     "  --history S           instead: clients of both protocols at random for S seconds; what they saw is checked\n"
@@ -48,7 +50,8 @@ static struct {
     bool one_port, quick, list, policies, json;
 } options = {.break_timeout = 35000, .prompt = 3000, .play.clients = 20, .target = {.dialect = 0x311, .domain = ""}};
 
-struct cell *cell_add(struct cell_list *l, void (*run)(struct stage *g, const struct cell *c), const char *id_format, ...)
+struct cell *cell_add(struct cell_list *l, void (*run)(struct stage *g, const struct cell *c), const char *id_format,
+                      ...)
 {
     va_list ap;
     if (l->n == l->cap) {

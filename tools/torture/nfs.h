@@ -1,5 +1,5 @@
-/* nfs.h - an NFSv3 client ([RFC 1813]) of one simulated host: each function sends one call and gives it back. Answers are
- * decoded into call->r; call->status is the nfsstat3. */
+/* nfs.h - an NFSv3 client ([RFC 1813]) of one simulated host: each function sends one call and gives it back.
+ * Answers are decoded into call->r; call->status is the nfsstat3. */
 #pragma once
 #include "rpc.h"
 
@@ -22,7 +22,8 @@ void nfs_reconnect(struct nfs *n); /* breaks the connection off and makes a new 
 
 struct call *nfs_getattr(struct nfs *n, const struct nfs_fh *fh);
 /* What is NFS_NO_SIZE, or ~0u, is left as it is. touch: both times, the server's clock. */
-struct call *nfs_setattr(struct nfs *n, const struct nfs_fh *fh, uint64_t size, uint32_t mode, uint32_t uid, bool touch);
+struct call *nfs_setattr(struct nfs *n, const struct nfs_fh *fh, uint64_t size, uint32_t mode, uint32_t uid,
+                         bool touch);
 struct call *nfs_lookup(struct nfs *n, const struct nfs_fh *dir, const char *name);
 struct call *nfs_access(struct nfs *n, const struct nfs_fh *fh);
 struct call *nfs_readlink(struct nfs *n, const struct nfs_fh *fh);
@@ -30,8 +31,8 @@ struct call *nfs_read(struct nfs *n, const struct nfs_fh *fh, uint64_t offset, u
 struct call *nfs_write(struct nfs *n, const struct nfs_fh *fh, uint64_t offset, const void *data, uint32_t count,
                        enum nfs_stable stable);
 /* size, or NFS_NO_SIZE; verifier: for EXCLUSIVE. */
-struct call *nfs_create(struct nfs *n, const struct nfs_fh *dir, const char *name, enum nfs_createmode how, uint64_t size,
-                        uint64_t verifier);
+struct call *nfs_create(struct nfs *n, const struct nfs_fh *dir, const char *name, enum nfs_createmode how,
+                        uint64_t size, uint64_t verifier);
 struct call *nfs_mkdir(struct nfs *n, const struct nfs_fh *dir, const char *name);
 struct call *nfs_symlink(struct nfs *n, const struct nfs_fh *dir, const char *name, const char *target);
 struct call *nfs_mkfifo(struct nfs *n, const struct nfs_fh *dir, const char *name);

@@ -166,7 +166,8 @@ static struct call *share(struct nlm *n, uint32_t proc, const char *what, const 
     wbuf_be32(&w, reclaim);
     return nlm_send(n, &w, NULL, what, got_stat);
 }
-struct call *nlm_share(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny, bool reclaim)
+struct call *nlm_share(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny,
+                       bool reclaim)
 {
     return share(n, SHARE, "NLM SHARE", fh, owner, access, deny, reclaim);
 }

@@ -1,7 +1,7 @@
-/* nlm.h - an NLM version 4 client of one simulated host (X/Open XNFS, RFC 1813 appendix II), and what a lock server calls
- * back: GRANTED, and SM_NOTIFY of the status monitor. Servers find a host's lock manager through the port mapper at the
- * host's address; the host is its own where port 111 of its address is free, else it registers with the one that is
- * there. */
+/* nlm.h - an NLM version 4 client of one simulated host (X/Open XNFS, RFC 1813 appendix II), and what a lock server
+ * calls back: GRANTED, and SM_NOTIFY of the status monitor. Servers find a host's lock manager through the port
+ * mapper at the host's address; the host is its own where port 111 of its address is free, else it registers with
+ * the one that is there. */
 #pragma once
 #include "nfs.h"
 
@@ -45,7 +45,8 @@ struct call *nlm_lock(struct nlm *n, const struct nlm_lock *l);
 struct call *nlm_test(struct nlm *n, const struct nlm_lock *l); /* DENIED: the holder is in call->r */
 struct call *nlm_unlock(struct nlm *n, const struct nlm_lock *l);
 struct call *nlm_cancel(struct nlm *n, const struct nlm_lock *l);
-struct call *nlm_share(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny, bool reclaim);
+struct call *nlm_share(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny,
+                       bool reclaim);
 struct call *nlm_unshare(struct nlm *n, const struct nfs_fh *fh, uint32_t owner, uint32_t access, uint32_t deny);
 struct call *nlm_free_all(struct nlm *n, uint32_t state);
 

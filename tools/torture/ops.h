@@ -1,4 +1,5 @@
-/* ops.h - the operations of the tables: each is sent by the second NFS host (client 1) on the cell's file or directory. */
+/* ops.h - the operations of the tables: each is sent by the second NFS host (client 1) on the cell's file or
+ * directory. */
 #pragma once
 #include "stage.h"
 

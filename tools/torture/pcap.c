@@ -1,5 +1,5 @@
-/* pcap.c - see pcap.h. Link type RAW: packets begin with their IP header. Checksums are left zero, as a capture on a host
- * with offloading shows them too. */
+/* pcap.c - see pcap.h. Link type RAW: packets begin with their IP header. Checksums are left zero, as a capture on a
+ * host with offloading shows them too. */
 #include "pcap.h"
 #include <time.h>
 #include "base/bytes.h"
@@ -82,7 +82,8 @@ void pcap_tcp(struct pcap *p, const struct sockaddr_in *from, const struct socka
     fflush(p->f);
 }
 
-void pcap_udp(struct pcap *p, const struct sockaddr_in *from, const struct sockaddr_in *to, const uint8_t *data, size_t n)
+void pcap_udp(struct pcap *p, const struct sockaddr_in *from, const struct sockaddr_in *to, const uint8_t *data,
+              size_t n)
 {
     uint8_t h[UDP_HEADER] = {0};
     memcpy(h, &from->sin_port, 2);

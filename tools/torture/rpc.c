@@ -101,7 +101,8 @@ static void put_on_wire(struct rpc *r, struct call *c, uint8_t *message, size_t 
         call_answer(c, CALL_LOST, NULL, 0);
 }
 
-struct call *rpc_send(struct rpc *r, struct wbuf *w, const char *what, void (*decode)(struct call *c, struct cursor *in))
+struct call *rpc_send(struct rpc *r, struct wbuf *w, const char *what,
+                      void (*decode)(struct call *c, struct cursor *in))
 {
     struct call *c = call_new(r->host->wire, &r->calls, what, r->xid);
     c->decode = decode;

@@ -16,7 +16,8 @@ void rpc_close(struct rpc *r); /* calls under way are lost */
 /* Begins a call; the arguments follow, then rpc_send(). */
 void rpc_begin(struct rpc *r, struct wbuf *w, uint32_t prog, uint32_t vers, uint32_t proc);
 /* decode gets the results; it sets c->status. NULL: they are void, status 0. */
-struct call *rpc_send(struct rpc *r, struct wbuf *w, const char *what, void (*decode)(struct call *c, struct cursor *in));
+struct call *rpc_send(struct rpc *r, struct wbuf *w, const char *what,
+                      void (*decode)(struct call *c, struct cursor *in));
 
 /* A retransmission: the same bytes, over the connection as it is now. Frees `old`. */
 struct call *rpc_again(struct rpc *r, struct call *old);

@@ -8,24 +8,22 @@
  *   x again, x elsewhere        of NFS: is sent once more, over the same connection or a new one
  *   x = STATUS [TIME]           is answered so, in time; a "persist" that is told to come again does, until then
  *
- * TIME is in ms, or "half" or "timeout" of the server's break timeout ("timeout": and some grace). S is an SMB client (0,
- * 1), N an NFS host (0, 1, 2); operations of ops.c are host 1's. The verbs:
+ * TIME is in ms, or "half" or "timeout" of the server's break timeout ("timeout": and some grace). S is an SMB client
+ * (0, 1), N an NFS host (0, 1, 2); operations of ops.c are host 1's. The verbs:
  *
  *   prepare OP, op OP, persist OP      an operation of ops.c; "prepare": what must be there first
- *   nfs-create, nfs-lookup, nfs-remove NAME; nfs-rename NAME NAME; nfs-drop: the connection breaks off; expect-size BYTES
- *   hold S STATE; hold-dir S STATE     an open with a lease or oplock; it must be had for the cell
- *   create S NAME ACCESS SHARE DISPOSITION STATE [delete] [directory] [durable-1|durable-2|persistent] [brief]
- *        an open (brief: to be kept for 3 s only); granted S STATE; durable S yes|no; attributes S hidden|shown
- *   drop S: its connection breaks off; return S: back to a durable open
- *   read, write, lock-sh, lock-ex, try-sh, try-ex, unlock S FIRST LENGTH; size, reserve S BYTES; flush, touch, secure,
- *   delete, undelete, close, logoff, leave S; rename, link S NAME; cancel x [S]
- *   watch S [NAME], notify S, unwatch S     CHANGE_NOTIFY on the cell's directory, or one in it; changes S WHAT NAME
- *   break S FROM TO A|n; epoch S N: of that break; quiet S [TIME]: no further one; ack S STATE; ack-strange S
- *   nlm N sh|ex|un|cancel|test FIRST LENGTH [block] [reclaim] [unmonitored] [udp] [message]
- *   holder N sh|ex SVID FIRST LENGTH   as the last test told; share N ACCESS DENY [reclaim]; unshare N ACCESS DENY; free N
- *   grant N [TIME]; no-grant N TIME    one more GRANTED for the host; answers N ok|DENIED|GRACE|nothing: to it
- *   restart N [STATE [OF]]             SM_NOTIFY, in the name of host OF
- *   restart-server; notified N [TIME]: it gets SM_NOTIFY; idle TIME
+ *   nfs-create, nfs-lookup, nfs-remove NAME; nfs-rename NAME NAME; nfs-drop: the connection breaks off; expect-size
+ * BYTES hold S STATE; hold-dir S STATE     an open with a lease or oplock; it must be had for the cell create S NAME
+ * ACCESS SHARE DISPOSITION STATE [delete] [directory] [durable-1|durable-2|persistent] [brief] an open (brief: to be
+ * kept for 3 s only); granted S STATE; durable S yes|no; attributes S hidden|shown drop S: its connection breaks off;
+ * return S: back to a durable open read, write, lock-sh, lock-ex, try-sh, try-ex, unlock S FIRST LENGTH; size, reserve
+ * S BYTES; flush, touch, secure, delete, undelete, close, logoff, leave S; rename, link S NAME; cancel x [S] watch S
+ * [NAME], notify S, unwatch S     CHANGE_NOTIFY on the cell's directory, or one in it; changes S WHAT NAME break S FROM
+ * TO A|n; epoch S N: of that break; quiet S [TIME]: no further one; ack S STATE; ack-strange S nlm N
+ * sh|ex|un|cancel|test FIRST LENGTH [block] [reclaim] [unmonitored] [udp] [message] holder N sh|ex SVID FIRST LENGTH as
+ * the last test told; share N ACCESS DENY [reclaim]; unshare N ACCESS DENY; free N grant N [TIME]; no-grant N TIME one
+ * more GRANTED for the host; answers N ok|DENIED|GRACE|nothing: to it restart N [STATE [OF]]             SM_NOTIFY, in
+ * the name of host OF restart-server; notified N [TIME]: it gets SM_NOTIFY; idle TIME
  *
  * The first thing that goes otherwise is the cell's failure, and the rest is skipped. */
 #pragma once

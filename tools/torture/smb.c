@@ -36,7 +36,8 @@ static void put_on_wire(struct smb *s, struct wbuf *w)
     wire_send(s->conn, wbuf_at(w, 0), wbuf_len(w));
 }
 
-struct call *smb_send(struct smb *s, struct wbuf *w, const char *what, void (*decode)(struct call *c, struct cursor *in))
+struct call *smb_send(struct smb *s, struct wbuf *w, const char *what,
+                      void (*decode)(struct call *c, struct cursor *in))
 {
     if (w->bad)
         torture_fail("%s: too long", what);
@@ -192,8 +193,9 @@ static void got_negotiate(struct call *c, struct cursor *in)
     }
 }
 
-static uint32_t exchange(struct smb *s, struct wbuf *w, const char *what, void (*decode)(struct call *c, struct cursor *in),
-                         struct wbuf *ret_token, struct call_result *ret)
+static uint32_t exchange(struct smb *s, struct wbuf *w, const char *what,
+                         void (*decode)(struct call *c, struct cursor *in), struct wbuf *ret_token,
+                         struct call_result *ret)
 {
     smbauth_preauth(&s->auth, wbuf_at(w, 4), wbuf_len(w) - 4);
     struct call *c = smb_send(s, w, what, decode);

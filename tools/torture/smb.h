@@ -1,6 +1,6 @@
-/* smb.h - an SMB 2.0.2, 2.1 or 3.1.1 client ([MS-SMB2]) of one simulated host: one connection, one session, one tree. Each
- * function sends one request and gives it back; call->status is the NTSTATUS. Break notifications are kept in the order in
- * which they came, and answered only when told to. */
+/* smb.h - an SMB 2.0.2, 2.1 or 3.1.1 client ([MS-SMB2]) of one simulated host: one connection, one session, one
+ * tree. Each function sends one request and gives it back; call->status is the NTSTATUS. Break notifications are
+ * kept in the order in which they came, and answered only when told to. */
 #pragma once
 #include "target.h"
 #include "tools/bench/smbauth.h"

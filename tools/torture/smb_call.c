@@ -237,7 +237,8 @@ static struct call *set_info(struct smb *s, const struct smb_file *f, uint8_t le
     return set(s, f, INFO_FILE, level, 0, data, n, what);
 }
 
-/* A descriptor with nothing but a list, at 20, of one entry: everybody, all access ([MS-DTYP] 2.4.6, 2.4.5, 2.4.4.2). */
+/* A descriptor with nothing but a list, at 20, of one entry: everybody, all access ([MS-DTYP] 2.4.6, 2.4.5,
+ * 2.4.4.2). */
 struct call *smb_open_to_all(struct smb *s, const struct smb_file *f)
 {
     static const uint8_t descriptor[] = {1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0,

@@ -1,6 +1,6 @@
-/* stage.h - where one cell plays: a directory of its own with a file in it, SMB and NFS clients on hosts of their own, and
- * what is expected of them. The first thing that goes otherwise is the cell's failure; everything after it does nothing
- * more than get to the end, so that a cell reads as a straight line. */
+/* stage.h - where one cell plays: a directory of its own with a file in it, SMB and NFS clients on hosts of their
+ * own, and what is expected of them. The first thing that goes otherwise is the cell's failure; everything after it
+ * does nothing more than get to the end, so that a cell reads as a straight line. */
 #pragma once
 #include "nlm.h"
 #include "smb.h"
@@ -49,13 +49,15 @@ void stage_unsupported(struct stage *g, const char *format, ...) _printf_(2, 3);
 /* --- Holding. `what`: R RH RW RWH (leases), II EX BATCH (oplocks), or "none"; "R" and "RH" also of a directory. */
 struct smb_how stage_how(struct stage *g, int side, const char *what);
 bool stage_open(struct stage *g, int side, const struct smb_how *how); /* must succeed; the open is g->file[side] */
-bool stage_hold(struct stage *g, int side, const char *what);          /* with full access, sharing all; what is granted must be it */
+bool stage_hold(struct stage *g, int side,
+                const char *what); /* with full access, sharing all; what is granted must be it */
 bool stage_hold_dir(struct stage *g, int side, const char *what);      /* the cell's directory */
 const char *state_name(uint8_t lease);
 
-/* --- Expecting. Break tokens: "-": untouched; else what it goes to, "A": an acknowledgement is required, "W" or "n": the
- * operation waits for it, or not. Statuses by name: "ok", NFS3ERR and NLM4 and STATUS without their prefix. */
-void expect_status(struct stage *g, struct call *c, const char *status, unsigned ms); /* answered in time, so; frees c */
+/* --- Expecting. Break tokens: "-": untouched; else what it goes to, "A": an acknowledgement is required, "W" or
+ * "n": the operation waits for it, or not. Statuses by name: "ok", NFS3ERR and NLM4 and STATUS without their prefix. */
+void expect_status(struct stage *g, struct call *c, const char *status,
+                   unsigned ms);                                   /* answered in time, so; frees c */
 void expect_pending(struct stage *g, struct call *c, unsigned ms); /* STATUS_PENDING comes in time */
 void expect_waiting(struct stage *g, const struct call *c, unsigned ms); /* not answered for so long */
 const struct smb_break *expect_break(struct stage *g, int side, const char *from, const char *to, bool ack,

@@ -17,8 +17,8 @@ struct target {
 };
 /* "HOST", or "HOST:PORT"; NULL, or what is wrong. Without a port: *port stays 0. */
 const char *target_address(const char *text, struct sockaddr_in *ret);
-/* Aims at a server that has all of NFS on one port; hosts are 127.0.0.N and on. NULL, or what is wrong. All the texts are
- * kept, not copied. */
+/* Aims at a server that has all of NFS on one port; hosts are 127.0.0.N and on. NULL, or what is wrong. All the
+ * texts are kept, not copied. */
 const char *target_local(struct target *t, const char *nfs, const char *smb, const char *export, const char *user,
                          const char *password, uint8_t first_host);
 /* Asks the port mapper of `at` for a program over TCP; 0: it has none. */

@@ -1,9 +1,10 @@
-/* wire.h - one thread that plays many clients: connections, calls under way, and waiting for what the other side says.
+/* wire.h - one thread that plays many clients: connections, calls under way, and waiting for what the other side
+ * says.
  *
- * Nothing here blocks except wire_wait() and what is written with it, and that always has a deadline. Every message that
- * arrives gets a place in one order (`wire->arrivals`): when several sockets have something, SMB's are read before RPC's,
- * so that a notification that was queued before an NFS answer also arrives before it. Knows framing (SMB's length and
- * RPC's record marks), no protocol. Running out of memory or of sockets ends the program. */
+ * Nothing here blocks except wire_wait() and what is written with it, and that always has a deadline. Every message
+ * that arrives gets a place in one order (`wire->arrivals`): when several sockets have something, SMB's are read
+ * before RPC's, so that a notification that was queued before an NFS answer also arrives before it. Knows framing
+ * (SMB's length and RPC's record marks), no protocol. Running out of memory or of sockets ends the program. */
 #pragma once
 #include "base/cursor.h"
 #include "base/list.h"
@@ -124,4 +125,5 @@ uint32_t call_end(struct call *c);     /* waits with patience, frees, gives the 
 /* The same, and what the answer carried (r->data is not valid any more). */
 uint32_t call_result(struct call *c, struct call_result *ret);
 
-void torture_fail(const char *format, ...) _printf_(1, 2) __attribute__((noreturn)); /* ends the program with status 2 */
+void torture_fail(const char *format, ...) _printf_(1, 2)
+    __attribute__((noreturn)); /* ends the program with status 2 */

@@ -15,7 +15,10 @@ static struct timespec time_of(const struct statx_timestamp *t)
     return (struct timespec){.tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec};
 }
 
-static uint64_t fsid_of(const struct dstore *ds, dev_t dev) { return dev == ds->dev ? ds->fsid : ds->fsid ^ hash_u64(dev); }
+static uint64_t fsid_of(const struct dstore *ds, dev_t dev)
+{
+    return dev == ds->dev ? ds->fsid : ds->fsid ^ hash_u64(dev);
+}
 
 void dir_attr_of(const struct dstore *ds, const struct statx *sx, struct st_attr *ret)
 {

@@ -1,11 +1,12 @@
 /* dir.h - the inside of the `dir` store: its node, its table of nodes, and what its files ask of each other.
  *
  * One descriptor per node. It begins as O_PATH and is upgraded in place (dup3 over the same number) to O_RDONLY or
- * O_RDWR when bytes are first wanted, so that it may be used without a lock. While it is open the kernel cannot reuse
- * the inode number: (dev, ino) of a node in the table is its identity, and one statx() by name answers a lookup.
+ * O_RDWR when bytes are first wanted, so that it may be used without a lock. While it is open the kernel cannot
+ * reuse the inode number: (dev, ino) of a node in the table is its identity, and one statx() by name answers a
+ * lookup.
  *
- * Locks, in order: dstore.watch_mu, dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands alone. No system call
- * that can wait for a disk is made under a shard's lock. */
+ * Locks, in order: dstore.watch_mu, dnode.mu, dshard.mu or dstreams.mu, dstore.sweep_mu; dstore.root_mu stands
+ * alone. No system call that can wait for a disk is made under a shard's lock. */
 #pragma once
 #include "../name.h"
 #include "base/hash.h"

@@ -1,14 +1,16 @@
 /* seen.c - what the entries of directories were when they were last listed with their attributes and handles.
  *
- * Who lists a directory again finds each entry here by its directory and name, if its inode number is still the one the
- * directory now says. What was read less than SEEN_TRUST ago is given out again unless the server has changed the
- * object since (`changes`, counted by inode number), so that many clients who list one directory at the same moment
- * cost one look at its objects; a local program's change shows when that time is over. What is older still spares
- * finding out who the object is: one statx() by name says that it is the same, and what its attributes are now.
+ * Who lists a directory again finds each entry here by its directory and name, if its inode number is still the one
+ * the directory now says. What was read less than SEEN_TRUST ago is given out again unless the server has changed
+ * the object since (`changes`, counted by inode number), so that many clients who list one directory at the same
+ * moment cost one look at its objects; a local program's change shows when that time is over. What is older still
+ * spares finding out who the object is: one statx() by name says that it is the same, and what its attributes are
+ * now.
  *
- * That (inode number, birth time) mean one object is true only once the clock has moved on from its birth; so nothing
- * younger than SEEN_YOUNG gets in. Constant in size, there only while directories are listed. Each lock guards every
- * SEEN_LOCKS'th set; memory comes and goes with all of them held. Must not know how to look at objects (list.c does). */
+ * That (inode number, birth time) mean one object is true only once the clock has moved on from its birth; so
+ * nothing younger than SEEN_YOUNG gets in. Constant in size, there only while directories are listed. Each lock
+ * guards every SEEN_LOCKS'th set; memory comes and goes with all of them held. Must not know how to look at objects
+ * (list.c does). */
 #include "dir.h"
 #include "base/clock.h"
 

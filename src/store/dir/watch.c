@@ -1,9 +1,10 @@
-/* watch.c - directories whose entries others may change behind our back, with what the kernel tells of it (fanotify(7)).
- * It names who did it, so what this process does itself is left out exactly; an ordinary user is told that much, too.
+/* watch.c - directories whose entries others may change behind our back, with what the kernel tells of it
+ * (fanotify(7)). It names who did it, so what this process does itself is left out exactly; an ordinary user is told
+ * that much, too.
  *
- * The kernel's group and the thread that reads it are made for the first directory that is watched; without any, nothing
- * costs anything. After each batch the thread lets events gather for a moment: a program that writes a file in small
- * pieces is one change then. Knows nothing of who wants to know. */
+ * The kernel's group and the thread that reads it are made for the first directory that is watched; without any,
+ * nothing costs anything. After each batch the thread lets events gather for a moment: a program that writes a file
+ * in small pieces is one change then. Knows nothing of who wants to know. */
 #include "base/hash.h"
 #include "dir.h"
 #include <errno.h>

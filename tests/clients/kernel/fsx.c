@@ -41,7 +41,8 @@ static void compare(const unsigned char *got, size_t off, size_t n, const char *
     for (size_t i = 0; i < n; i++) {
         if (got[i] == model[off + i])
             continue;
-        fprintf(stderr, "operation %lu: %s: byte %zu is %02x, written was %02x\n", op, how, off + i, got[i], model[off + i]);
+        fprintf(stderr, "operation %lu: %s: byte %zu is %02x, written was %02x\n", op, how, off + i, got[i],
+                model[off + i]);
         exit(1);
     }
 }

@@ -1,8 +1,8 @@
 /* ptrace_shim.c - lets Debian's user-mode Linux run on processors with a large XSAVE area (AMX).
  *
- * user-mode Linux restores a process's floating point registers with PTRACE_SETREGSET and the part of the image that it
- * knows; the host's kernel insists on the whole and says EFAULT. Preloaded, this fills the image up: what the guest does
- * not know stays as it is in the process. */
+ * user-mode Linux restores a process's floating point registers with PTRACE_SETREGSET and the part of the image that
+ * it knows; the host's kernel insists on the whole and says EFAULT. Preloaded, this fills the image up: what the
+ * guest does not know stays as it is in the process. */
 #include <elf.h>
 #include <errno.h>
 #include <stdarg.h>

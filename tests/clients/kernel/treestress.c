@@ -98,7 +98,8 @@ static void check(size_t i)
     else if (model[i].kind == DIR_)
         expect(S_ISDIR(st.st_mode), "directory", i);
     else
-        expect(readlink(name(i), target, sizeof target) == 14 && memcmp(target, "somewhere/else", 14) == 0, "readlink", i);
+        expect(readlink(name(i), target, sizeof target) == 14 && memcmp(target, "somewhere/else", 14) == 0, "readlink",
+               i);
 }
 static void change(size_t i)
 {
