@@ -293,10 +293,12 @@ static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct 
     enum co_lease_kind kind = leased ? CO_LEASE : CO_OPLOCK;
     /* A break that began while the client was away is told behind this answer, which does not speak of it: with the
      * flag that says that one is going on Linux' client forgets to send the locks that it has in its cache. */
-    if (s->cx.durable & SMB_DURABLE_RECONNECT)
+    if (s->cx.durable & SMB_DURABLE_RECONNECT) {
+        smb_unanswered_leased(o);
         res.lease = fs_open_kept(o->fso, kind, &res.lease_epoch);
-    else
+    } else {
         res.lease = fs_open_caching(o->fso, kind, &res.lease_epoch, &res.lease_breaking);
+    }
     s->cx.lease_version = !leased || !s->cx.lease_version ? 0 : o->lease_v2 ? 2 : 1;
     s->cx.mxac = false;
     if (!leased && !s->earlier)
@@ -306,6 +308,16 @@ static uint32_t create_answer(struct smb_req *r, struct create_state *s, struct 
         return STATUS_INSUFFICIENT_RESOURCES;
     r->chain_open = smb_open_ref(o);
     return STATUS_SUCCESS;
+}
+
+/* The lease may be older than this open of it, and broken just now: what is told of that before goes into the answer, what
+ * comes after follows it. */
+static void create_lease(struct smb_open *o, struct fs_open_result *res)
+{
+    if (o->oplock_level != SMB2_OPLOCK_LEVEL_LEASE || !res->lease)
+        return;
+    smb_unanswered_leased(o);
+    res->lease = fs_open_caching(o->fso, CO_LEASE, &res->lease_epoch, &res->lease_breaking);
 }
 
 static uint32_t create_reconnect(struct smb_req *r, struct create_state *s)
@@ -356,6 +368,7 @@ static uint32_t create_run(struct smb_req *r, struct create_state *s)
     o->lease_v2 = s->cx.lease_version == 2;
     o->action = (uint8_t)res.action;
     memcpy(o->lease_key, s->cx.lease_key, 16);
+    create_lease(o, &res);
     smb_durable_grant(o, &s->cx, res.lease);
     smb_open_publish(o);
     if (o->lease)

@@ -190,6 +190,9 @@ bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[1
 /* --- unanswered.c */
 /* Before the open can be granted anything; `number`: what it is in the engine. */
 void smb_unanswered_add(struct smb_req *r, struct smb_open *o, uint64_t number);
+/* It is granted, and a lease: of all breaks of that, whichever open they name, those that begin from now on are kept back.
+ * To be called before what the response says of the lease is looked up; o->lease_key is set. */
+void smb_unanswered_leased(struct smb_open *o);
 /* True: the event is kept until done(), which is called when r's responses so far are queued. */
 bool smb_unanswered_hold(struct smb_server *srv, const struct co_event *ev, struct fs_told *told);
 void smb_unanswered_done(struct smb_req *r);

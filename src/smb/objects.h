@@ -165,6 +165,7 @@ struct smb_open {
     struct smb_open *unanswered_next;   /* of its request */
     struct smb_held_break *held_breaks; /* in order; under the server's lock */
     uint64_t number;                    /* by which these know it; 0: it is known */
+    bool answers_lease;                 /* these are breaks of all of its lease; under the server's lock */
     uint64_t persistent_id, volatile_id;
     struct smb_server *srv;
     struct smb_session *session; /* reference; NULL: disconnected */

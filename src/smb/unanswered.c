@@ -1,6 +1,7 @@
-/* unanswered.c - opens that their clients do not know yet: from before a CREATE is granted anything until its response
- * is on its way, breaks of what it was granted are kept back, because a client finds an oplock by the FileId in that
- * response, and takes what it says there for the newest. What a break is, and where it goes, is break_notify.c's. */
+/* unanswered.c - opens that their clients do not know yet: from before a CREATE is granted anything until its
+ * response is on its way, breaks of what it was granted are kept back, because a client finds an oplock by the
+ * FileId in that response, and takes what it says there for the newest; so of all breaks of a lease that it joins.
+ * What a break is, and where it goes, is break_notify.c's. */
 #include "internal.h"
 
 struct smb_held_break {
@@ -22,13 +23,27 @@ void smb_unanswered_add(struct smb_req *r, struct smb_open *o, uint64_t number)
     pthread_rwlock_unlock(&srv->lock);
 }
 
+void smb_unanswered_leased(struct smb_open *o)
+{
+    pthread_rwlock_wrlock(&o->srv->lock);
+    o->answers_lease = true;
+    pthread_rwlock_unlock(&o->srv->lock);
+}
+
+static bool concerns(const struct smb_open *o, const struct co_event *ev)
+{
+    return o->number == ev->party.open ||
+           (o->answers_lease && ev->lease_kind == CO_LEASE && o->client == ev->party.client &&
+            memcmp(o->lease_key, ev->party.lease, sizeof o->lease_key) == 0);
+}
+
 bool smb_unanswered_hold(struct smb_server *srv, const struct co_event *ev, struct fs_told *told)
 {
     struct smb_held_break *b = NULL, **end;
     struct smb_open *o;
     pthread_rwlock_wrlock(&srv->lock);
     list_each(o, &srv->unanswered, in_unanswered) {
-        if (o->number != ev->party.open || !(b = calloc(1, sizeof *b)))
+        if (!concerns(o, ev) || !(b = calloc(1, sizeof *b)))
             continue;
         b->ev = *ev;
         b->told = fs_told_later(told);
@@ -51,6 +66,7 @@ static struct smb_held_break *next_held(struct smb_server *srv, struct smb_open 
     } else {
         list_remove(&o->in_unanswered);
         o->number = 0;
+        o->answers_lease = false;
     }
     pthread_rwlock_unlock(&srv->lock);
     return b;

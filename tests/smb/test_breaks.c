@@ -54,9 +54,34 @@ static void a_break_follows_the_response(void **state)
     assert_memory_equal(a.reply + SMB2_HEADER + 8, id, sizeof id);
 }
 
+/* A second open of a lease that is older: a break of it, which names the first open, waits for the second's response. */
+static void a_break_follows_every_response(void **state)
+{
+    static const uint8_t key[16] = "a lease of a's";
+    struct smb_req r = {0};
+    struct smb_open *second = smb_open_loose(&w.srv);
+    struct co_event ev = {.kind = CO_EV_BREAK, .lease_kind = CO_LEASE, .party = {.client = 5, .open = 1}};
+    second->client = 5;
+    memcpy(second->lease_key, key, sizeof key);
+    memcpy(ev.party.lease, key, sizeof key);
+    smb_unanswered_add(&r, second, 2);
+    assert_false(smb_unanswered_hold(&w.srv, &ev, NULL)); /* it may still be waiting itself */
+    smb_unanswered_leased(second);
+    assert_true(smb_unanswered_hold(&w.srv, &ev, NULL));
+    ev.party.client = 6;
+    assert_false(smb_unanswered_hold(&w.srv, &ev, NULL));
+    ev.party.client = 5;
+    ev.lease_kind = CO_OPLOCK;
+    assert_false(smb_unanswered_hold(&w.srv, &ev, NULL));
+    smb_unanswered_done(&r);
+    ev.lease_kind = CO_LEASE;
+    assert_false(smb_unanswered_hold(&w.srv, &ev, NULL));
+    smb_open_unref(second);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
-    const struct CMUnitTest tests[] = {T(a_break_follows_the_response)};
+    const struct CMUnitTest tests[] = {T(a_break_follows_the_response), T(a_break_follows_every_response)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
