@@ -87,6 +87,8 @@ static int by_low(const void *x, const void *y)
 struct checking {
     struct zone *zone;
     size_t n;
+    const struct history_op **change; /* the register's writes and erasures */
+    size_t nchanges;
     void (*explain)(const struct history_op *a, const struct history_op *b, const char *what);
 };
 
@@ -135,25 +137,31 @@ static bool zones_fit(struct checking *c)
 }
 
 /* A zero needs an erasure (or the beginning) that no write certainly followed before it was read. */
-static bool zero_fits(struct checking *c, const struct history_op *op, size_t n, const struct history_op *zero)
+static bool zero_fits(struct checking *c, const struct history_op *zero)
 {
     const struct history_op *latest = NULL; /* the write that began last of those that were over */
-    for (size_t i = 0; i < n; i++)
-        if (op[i].kind == HISTORY_WRITE && op[i].responded < zero->invoked &&
-            (!latest || op[i].invoked > latest->invoked))
-            latest = &op[i];
+    for (size_t i = 0; i < c->nchanges; i++) {
+        const struct history_op *o = c->change[i];
+        if (o->kind == HISTORY_WRITE && o->responded < zero->invoked && (!latest || o->invoked > latest->invoked))
+            latest = o;
+    }
     if (!latest)
         return true;
-    for (size_t i = 0; i < n; i++)
-        if (op[i].kind == HISTORY_ERASE && op[i].invoked < zero->responded && op[i].responded > latest->invoked)
+    for (size_t i = 0; i < c->nchanges; i++) {
+        const struct history_op *o = c->change[i];
+        if (o->kind == HISTORY_ERASE && o->invoked < zero->responded && o->responded > latest->invoked)
             return true;
+    }
     c->explain(zero, latest, "reads nothing where something had been written");
     return false;
 }
 
 static bool check_register(struct checking *c, const struct history_op *op, size_t n)
 {
-    c->n = 0;
+    c->n = c->nchanges = 0;
+    for (size_t i = 0; i < n; i++)
+        if (op[i].kind != HISTORY_READ)
+            c->change[c->nchanges++] = &op[i];
     for (size_t i = 0, k; i < n; i = k) {
         for (k = i + 1; k < n && op[k].value == op[i].value && op[i].value; k++)
             ;
@@ -161,7 +169,7 @@ static bool check_register(struct checking *c, const struct history_op *op, size
             return false;
         if (op[i].kind == HISTORY_ERASE && op[i].responded != HISTORY_NEVER)
             c->zone[c->n++] = (struct zone){&op[i], &op[i], &op[i], op[i].responded, op[i].invoked};
-        if (op[i].kind == HISTORY_READ && !op[i].value && !zero_fits(c, op, n, &op[i]))
+        if (op[i].kind == HISTORY_READ && !op[i].value && !zero_fits(c, &op[i]))
             return false;
     }
     return zones_fit(c);
@@ -170,9 +178,11 @@ static bool check_register(struct checking *c, const struct history_op *op, size
 size_t history_check(struct history *h, void (*explain)(const struct history_op *a, const struct history_op *b,
                                                         const char *what))
 {
-    struct checking c = {.zone = calloc(h->n + 1, sizeof *c.zone), .explain = explain};
+    struct checking c = {.zone = calloc(h->n + 1, sizeof *c.zone),
+                         .change = calloc(h->n + 1, sizeof(struct history_op *)),
+                         .explain = explain};
     size_t wrong = 0;
-    if (!c.zone)
+    if (!c.zone || !c.change)
         torture_fail("out of memory");
     qsort(h->op, h->n, sizeof *h->op, by_place);
     leave_out_lost(h);
@@ -182,5 +192,6 @@ size_t history_check(struct history *h, void (*explain)(const struct history_op 
         wrong += !check_register(&c, &h->op[i], k - i);
     }
     free(c.zone);
+    free(c.change);
     return wrong;
 }
