@@ -223,6 +223,20 @@ bool client_call(struct client *c)
     return client_recv(c);
 }
 
+uint32_t client_final(struct client *c)
+{
+    do
+        assert_true(client_recv(c));
+    while (c->status == STATUS_PENDING);
+    return c->status;
+}
+
+uint32_t client_answer(struct client *c)
+{
+    client_send(c);
+    return client_final(c);
+}
+
 bool client_closed(struct client *c)
 {
     uint8_t b[4096];

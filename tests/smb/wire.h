@@ -52,6 +52,9 @@ void client_send(struct client *c); /* what was built */
 bool client_recv(struct client *c); /* the next message: its first response. False: closed */
 bool client_next(struct client *c); /* the next response of the same message */
 bool client_call(struct client *c); /* both */
+/* The status in the end, of what may have to wait for a moment: of the next such message; of a request. */
+uint32_t client_final(struct client *c);
+uint32_t client_answer(struct client *c);
 bool client_closed(struct client *c); /* waits for the server to close */
 
 /* Whole exchanges; they give the status. dialect 0: no further ones than those in `dialects`. */
