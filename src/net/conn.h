@@ -80,6 +80,8 @@ struct conn_sent {
     void (*fn)(struct conn_sent *s);
 };
 void conn_when_sent(struct conn *c, struct conn_sent *s);
+/* Loop thread, after s->fn was called: has the peer's host confirmed to have received all that? False when closed. */
+bool conn_acked(const struct conn *c, const struct conn_sent *s);
 void conn_finish(struct conn *c); /* loop thread; one message of this connection is answered or needs no answer */
 /* A parked request stops counting as in flight (loop thread); pair with conn_finish as usual. conn_unhold() before that
  * conn_finish() keeps the count exact when held and other requests finish side by side; without it the connection is

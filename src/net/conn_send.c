@@ -4,6 +4,8 @@
  * also kept for retransmissions). Knows nothing of what is in the blocks. */
 #include "internal.h"
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #define OUT_IOVECS 64
@@ -34,6 +36,13 @@ void conn_when_sent(struct conn *c, struct conn_sent *s)
         p->unsent = s;
     p->unsent_last = s;
     tell_sent(p);
+}
+
+bool conn_acked(const struct conn *c, const struct conn_sent *s)
+{
+    int unacked; /* bytes that the kernel still keeps */
+    return !c->is_closed && ioctl(c->priv->fd, SIOCOUTQ, &unacked) == 0 &&
+           c->priv->sent - (uint64_t)unacked >= s->at;
 }
 
 void conn_drop_output(struct conn *c)

@@ -10,6 +10,7 @@
 #include "fs/open.h"
 
 #define SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED 1
+#define UNACKED (2 * NSEC_PER_SEC) /* for TCP: some retransmissions on the way to anywhere */
 
 struct smb_lease {
     struct hash_link by_key;
@@ -88,11 +89,12 @@ bool smb_lease_file(struct smb_server *srv, uint64_t client, const uint8_t key[1
 struct notice {
     struct task task;
     struct conn_sent sent;
+    struct timer unacked;
     struct smb_conn *conn;
     struct fs_told *told;
     uint64_t client;
     uint64_t session; /* whose encryption an oplock break needs; 0: a lease's */
-    bool drop, lease, ack;
+    bool drop, lease, ack, is_sent;
     uint64_t persistent_id, volatile_id;
     uint8_t key[16], from, to;
     uint16_t epoch;
@@ -169,13 +171,38 @@ static void notice_elsewhere(struct notice *n)
     loop_post(c->home->loop, &n->task);
 }
 
+/* The notification is on its way, or will never be. */
 static void notice_sent(struct conn_sent *s)
 {
     struct notice *n = container_of(s, struct notice, sent);
-    if (n->conn->net->is_closed && !n->drop)
+    n->is_sent = true;
+    if (n->conn->net->is_closed && !n->drop) {
+        loop_timer(n->conn->home->loop, &n->unacked, 0);
         notice_elsewhere(n);
-    else
+        return;
+    }
+    fs_told_done(TAKE_PTR(n->told));
+    if (!n->unacked.at)
         notice_over(n);
+}
+
+/* Nothing comes back from there, and all that goes over it has other channels: it is given up, as it would otherwise
+ * cost the client the lease, and whoever waits the time of it. */
+static void notice_unacked(struct timer *t)
+{
+    struct notice *n = container_of(t, struct notice, unacked);
+    struct conn *net = n->conn->net;
+    bool was_sent = n->is_sent;
+    if (!net->is_closed && (conn_acked(net, &n->sent) || !smb_conn_is_spare(n->conn))) {
+        if (was_sent) /* else notice_sent() ends it */
+            notice_over(n);
+        return;
+    }
+    if (!net->is_closed)
+        log_info("smb", "event=close peer=%s reason=\"breaks do not arrive, other channels are there\"", net->peer_name);
+    conn_close(net); /* one that was not sent goes elsewhere with this */
+    if (was_sent)
+        notice_elsewhere(n);
 }
 
 static void send_notice(struct task *t)
@@ -208,6 +235,10 @@ static void send_notice(struct task *t)
             put_oplock_break(&w, n);
         smb_send(c, &w, seal);
     }
+    n->is_sent = false;
+    n->unacked = (struct timer){.fn = notice_unacked};
+    if (!n->drop && smb_conn_is_spare(c))
+        loop_timer(c->home->loop, &n->unacked, clock_now() + UNACKED);
     n->sent.fn = notice_sent;
     conn_when_sent(c->net, &n->sent);
 }

@@ -47,6 +47,7 @@ void smb_accept(void *server, struct loop *l, int fd, const struct sockaddr_stor
 void smb_run_blocking(struct smb_server *srv, struct task *t); /* on the pool; on a loop when there is none */
 void smb_conn_closed(struct smb_conn *c);  /* loop: everything that lived on it ends, but for what may be replayed */
 void smb_conn_authenticated(struct smb_conn *c); /* loop: has a valid session */
+bool smb_conn_is_spare(const struct smb_conn *c); /* loop: all its sessions have other channels */
 /* A reference to a client's oldest connection other than `not` (NULL: none is excluded), or NULL. Any thread. */
 struct smb_conn *smb_conn_of_client(struct smb_server *srv, uint64_t client, const struct smb_conn *not);
 void smb_conn_unlist(struct smb_conn *c);  /* when it is gone and no request is left */

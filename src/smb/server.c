@@ -86,19 +86,30 @@ struct smb_conn *smb_conn_of_client(struct smb_server *srv, uint64_t client, con
     return oldest;
 }
 
+static bool has_other_channel(struct smb_session *s, const struct smb_conn *c)
+{
+    bool other = false;
+    struct smb_channel *ch;
+    pthread_mutex_lock(&s->lock);
+    list_each(ch, &s->channels, in_session)
+        other |= ch->conn != c && !ch->binding;
+    pthread_mutex_unlock(&s->lock);
+    return other;
+}
+
+bool smb_conn_is_spare(const struct smb_conn *c)
+{
+    const struct smb_channel *ch;
+    list_each(ch, &c->sessions, in_conn)
+        if (!has_other_channel(ch->session, c))
+            return false;
+    return !list_empty(&c->sessions);
+}
+
 /* A CREATE that waits goes on while its session has another channel: its client will ask for the result there. */
 static bool outlives(const struct smb_req *r)
 {
-    struct smb_session *s = r->replayable && r->waited && r->phase == SMB_RUN ? r->session : NULL;
-    bool other = false;
-    struct smb_channel *ch;
-    if (!s)
-        return false;
-    pthread_mutex_lock(&s->lock);
-    list_each(ch, &s->channels, in_session)
-        other |= ch->conn != r->conn && !ch->binding;
-    pthread_mutex_unlock(&s->lock);
-    return other;
+    return r->replayable && r->waited && r->phase == SMB_RUN && r->session && has_other_channel(r->session, r->conn);
 }
 
 void smb_conn_closed(struct smb_conn *c)

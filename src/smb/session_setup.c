@@ -6,6 +6,7 @@
 #define SMB2_SESSION_FLAG_BINDING 1
 #define AUTHS_MAX 64 /* logons under way on one connection */
 #define TOKEN_MAX 2048
+#define CHANNELS_MAX 32 /* of one session, as with Windows */
 
 struct setup {
     uint8_t flags, security_mode;
@@ -89,8 +90,19 @@ static uint32_t begin_new(struct smb_req *r, struct smb_auth **ret)
     return STATUS_INSUFFICIENT_RESOURCES;
 }
 
+static size_t count_channels(struct smb_session *s)
+{
+    size_t n = 0;
+    struct smb_channel *ch;
+    pthread_mutex_lock(&s->lock);
+    list_each(ch, &s->channels, in_session)
+        n++;
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
 /* [MS-SMB2] 3.3.5.5, steps 4 and 5. The message must be signed with the session's key: only who knows it may bind. */
-static uint32_t bind_check(struct smb_req *r, const struct smb_session *s)
+static uint32_t bind_check(struct smb_req *r, struct smb_session *s)
 {
     struct smb_conn *c = r->conn;
     bool theirs = s->signing_alg == SMB2_SIGNING_AES_GMAC, ours = c->signing_alg == SMB2_SIGNING_AES_GMAC;
@@ -104,7 +116,7 @@ static uint32_t bind_check(struct smb_req *r, const struct smb_session *s)
         return STATUS_REQUEST_NOT_ACCEPTED;
     if (s->guest || s->anonymous)
         return STATUS_NOT_SUPPORTED;
-    return STATUS_SUCCESS;
+    return count_channels(s) > CHANNELS_MAX ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
 }
 
 static uint32_t begin_bind(struct smb_req *r, struct smb_auth **ret)

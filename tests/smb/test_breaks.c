@@ -54,6 +54,58 @@ static void a_break_follows_the_response(void **state)
     assert_memory_equal(a.reply + SMB2_HEADER + 8, id, sizeof id);
 }
 
+static void put_read(struct client *c, const uint64_t id[2])
+{
+    client_begin(c, SMB2_READ);
+    client_u16(c, 49);
+    client_u16(c, 0x50);
+    client_u32(c, 65536);
+    client_u64(c, 0);
+    client_u64(c, id[0]);
+    client_u64(c, id[1]);
+    client_put(c, (uint8_t[17]){0}, 17);
+}
+
+static void fill(struct client *c, const uint64_t id[2])
+{
+    static const uint8_t data[65536];
+    client_begin(c, SMB2_WRITE);
+    client_u16(c, 49);
+    client_u16(c, SMB2_HEADER + 48);
+    client_u32(c, sizeof data);
+    client_u64(c, 0);
+    client_u64(c, id[0]);
+    client_u64(c, id[1]);
+    client_put(c, (uint8_t[16]){0}, 16);
+    client_put(c, data, sizeof data);
+    assert_int_equal(client_answer(c), STATUS_SUCCESS);
+}
+
+/* A break that does not get through over one channel goes over the next one, and the first is given up. */
+static void a_channel_that_takes_nothing(void **state)
+{
+    enum { READS = 200 }; /* more than what lies in sockets */
+    struct client first, second;
+    uint64_t big[2];
+    client_ready(&first, &w, SMB_3_0_2);
+    client_bind(&second, &w, &first);
+    assert_int_equal(client_create(&first, "big", false, big), STATUS_SUCCESS);
+    fill(&first, big);
+    put_batch_create(&second, "kept");
+    assert_int_equal(client_answer(&second), STATUS_SUCCESS);
+    for (int i = 0; i < READS; i++) {
+        put_read(&first, big);
+        client_send(&first);
+    }
+    client_put_create(&a, "kept", false);
+    client_send(&a);
+    assert_true(client_recv(&second));
+    assert_int_equal(command(&second), SMB2_OPLOCK_BREAK);
+    client_close(&second);
+    assert_int_equal(client_final(&a), STATUS_SUCCESS);
+    client_close(&first);
+}
+
 /* A second open of a lease that is older: a break of it, which names the first open, waits for the second's response. */
 static void a_break_follows_every_response(void **state)
 {
@@ -82,6 +134,7 @@ static void a_break_follows_every_response(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
-    const struct CMUnitTest tests[] = {T(a_break_follows_the_response), T(a_break_follows_every_response)};
+    const struct CMUnitTest tests[] = {T(a_break_follows_the_response), T(a_break_follows_every_response),
+                                       T(a_channel_that_takes_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

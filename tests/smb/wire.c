@@ -306,7 +306,7 @@ static bool setup_call(struct client *c, const uint8_t *token, size_t n)
 {
     client_begin(c, SMB2_SESSION_SETUP);
     client_u16(c, 25);
-    client_u8(c, 0);
+    client_u8(c, c->binds != NULL);
     client_u8(c, 1);
     client_u64(c, 0);
     client_u16(c, SMB2_HEADER + 24);
@@ -314,7 +314,12 @@ static bool setup_call(struct client *c, const uint8_t *token, size_t n)
     client_u64(c, c->previous);
     client_put(c, token, n);
     preauth_out(c);
-    if (!client_call(c))
+    if (c->binds)
+        c->signer = c->binds->signer;
+    client_send(c);
+    if (c->binds)
+        c->signer = NULL;
+    if (!client_recv(c))
         return false;
     if (c->status == STATUS_MORE_PROCESSING_REQUIRED)
         preauth_in(c);
@@ -386,6 +391,19 @@ void client_ready(struct client *c, const struct wire *w, uint16_t dialect)
     assert_int_equal(client_logon(c, "ann", "secret"), STATUS_SUCCESS);
     c->sign = true;
     assert_int_equal(client_tree(c, "\\\\host\\share"), STATUS_SUCCESS);
+}
+
+void client_bind(struct client *c, const struct wire *w, const struct client *first)
+{
+    client_open(c, w);
+    assert_int_equal(client_negotiate(c, first->dialect), STATUS_SUCCESS);
+    c->credits = 100;
+    c->binds = first;
+    c->sign = true;
+    c->session = first->session;
+    c->tree = first->tree;
+    assert_int_equal(client_logon(c, "ann", "secret"), STATUS_SUCCESS);
+    c->binds = NULL;
 }
 
 uint32_t client_simple(struct client *c, uint16_t command, uint16_t structure_size)

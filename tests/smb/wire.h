@@ -23,6 +23,7 @@ struct client {
     uint16_t dialect;
     uint64_t mid, session;
     uint64_t previous;         /* session that a logon replaces */
+    const struct client *binds; /* whose session a logon binds to this connection */
     uint32_t tree;
     uint16_t charge, credits;  /* of the next request; credits asked for */
     uint32_t flags;            /* ORed into the next requests' headers */
@@ -63,6 +64,7 @@ void client_contexts(struct client *c, const uint8_t *contexts, size_t n, uint16
 uint32_t client_logon(struct client *c, const char *user, const char *password);
 uint32_t client_tree(struct client *c, const char *path);
 void client_ready(struct client *c, const struct wire *w, uint16_t dialect); /* all of it, on "share" */
+void client_bind(struct client *c, const struct wire *w, const struct client *first); /* a channel; up to 3.0.2 */
 uint32_t client_simple(struct client *c, uint16_t command, uint16_t structure_size); /* ECHO, LOGOFF ... */
 uint32_t client_create(struct client *c, const char *name, bool dir, uint64_t ret_id[2]);
 void client_put_create(struct client *c, const char *name, bool dir);
