@@ -24,6 +24,14 @@ static inline void list_remove(struct list *e)
     e->next->prev = e->prev;
     list_init(e);
 }
+/* Walks them all. */
+static inline size_t list_count(const struct list *head)
+{
+    size_t n = 0;
+    for (const struct list *e = head->next; e != head; e = e->next)
+        n++;
+    return n;
+}
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first(head, type, member) (list_empty(head) ? NULL : list_entry((head)->next, type, member))
 /* The body may remove `e` but no other entry. */

@@ -70,12 +70,8 @@ static bool lease_lower_orphan(struct co *co, struct lease *l, uint8_t to, uint6
         queue_wake(co, f, WHY_LEASE | WHY_SHARE, NULL, now);
         return true;
     }
-    unsigned left = 0;
-    struct share *s;
-    list_each(s, &l->shares, of_lease)
-        left++;
-    while (left--) {
-        s = list_first(&l->shares, struct share, of_lease);
+    for (size_t left = list_count(&l->shares); left; left--) {
+        struct share *s = list_first(&l->shares, struct share, of_lease);
         if (!share_void(co, f, s, now, out)) {
             lease_revoke(co, l, now, out);
             return true;
@@ -283,10 +279,7 @@ void lease_timeout(struct co *co, struct lease *l, uint64_t now, struct co_out *
         (void)out_push(out, &drop);
     if (co->policy.on_break_timeout != CO_CLOSE)
         return;
-    unsigned left = 0;
-    struct share *s;
-    list_each(s, &l->shares, of_lease)
-        left++;
+    size_t left = list_count(&l->shares);
     while (left-- && share_void(co, f, list_first(&l->shares, struct share, of_lease), now, out))
         continue; /* the last takes the lease with it */
 }

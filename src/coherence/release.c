@@ -94,9 +94,7 @@ static void client_gone_from(struct co *co, struct file *f, uint64_t client, uin
         }
     ranges_drop_client(shard_of(co, f), f, client);
     /* An open that a front end knows of is closed by it; one that is only a share mode goes. */
-    unsigned left = 0;
-    list_each(s, &f->shares, link)
-        left++;
+    size_t left = list_count(&f->shares);
     for (struct list *at = f->shares.next; left--;) {
         s = list_entry(at, struct share, link);
         at = at->next;

@@ -113,21 +113,13 @@ static bool close_some(struct smb_session *s, const struct smb_tree *tree, size_
     return false;
 }
 
-static size_t count_opens(struct smb_session *s)
-{
-    size_t n = 0;
-    struct smb_open *o;
-    pthread_mutex_lock(&s->lock);
-    list_each(o, &s->opens, in_session)
-        n++;
-    pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
 /* What its client may come back for waits for it from now on, however much that is: the client may be back already. */
 static void keep_durable(struct smb_session *s)
 {
-    for (size_t n = count_opens(s); n; n--) {
+    pthread_mutex_lock(&s->lock);
+    size_t n = list_count(&s->opens);
+    pthread_mutex_unlock(&s->lock);
+    for (; n; n--) {
         pthread_mutex_lock(&s->lock);
         struct smb_open *o = list_first(&s->opens, struct smb_open, in_session);
         if (o) { /* each comes first once */

@@ -44,11 +44,7 @@ static struct smb_auth *auth_find(struct smb_conn *c, const struct smb_channel *
 
 static struct smb_auth *auth_new(struct smb_conn *c, struct smb_channel *ch, enum smb_auth_kind kind)
 {
-    struct list *l;
-    size_t n = 0;
-    for (l = c->auths.next; l != &c->auths; l = l->next)
-        n++;
-    struct smb_auth *a = n < AUTHS_MAX ? calloc(1, sizeof *a) : NULL;
+    struct smb_auth *a = list_count(&c->auths) < AUTHS_MAX ? calloc(1, sizeof *a) : NULL;
     if (!a)
         return NULL;
     a->channel = smb_channel_ref(ch);
@@ -90,17 +86,6 @@ static uint32_t begin_new(struct smb_req *r, struct smb_auth **ret)
     return STATUS_INSUFFICIENT_RESOURCES;
 }
 
-static size_t count_channels(struct smb_session *s)
-{
-    size_t n = 0;
-    struct smb_channel *ch;
-    pthread_mutex_lock(&s->lock);
-    list_each(ch, &s->channels, in_session)
-        n++;
-    pthread_mutex_unlock(&s->lock);
-    return n;
-}
-
 /* [MS-SMB2] 3.3.5.5, steps 4 and 5. The message must be signed with the session's key: only who knows it may bind. */
 static uint32_t bind_check(struct smb_req *r, struct smb_session *s)
 {
@@ -116,7 +101,10 @@ static uint32_t bind_check(struct smb_req *r, struct smb_session *s)
         return STATUS_REQUEST_NOT_ACCEPTED;
     if (s->guest || s->anonymous)
         return STATUS_NOT_SUPPORTED;
-    return count_channels(s) > CHANNELS_MAX ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
+    pthread_mutex_lock(&s->lock);
+    size_t channels = list_count(&s->channels);
+    pthread_mutex_unlock(&s->lock);
+    return channels > CHANNELS_MAX ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
 }
 
 static uint32_t begin_bind(struct smb_req *r, struct smb_auth **ret)

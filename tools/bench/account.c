@@ -2,6 +2,7 @@
  * and all its descendants, those that ended included; memory is PSS, so that pages shared by a server's processes
  * count once. Reads /proc only; knows no protocol. */
 #include "bench.h"
+#include "process.h"
 #include "base/clock.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -82,30 +83,6 @@ static size_t processes(struct process *list)
                     more = list[i].counts = true;
     }
     return n;
-}
-
-/* To the nanosecond: /proc counts in ticks of 10 ms, which loses most of a process that only now and then runs. */
-static double process_cpu(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
-        return 0;
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static uint64_t process_pss(pid_t pid)
-{
-    char path[64], line[256];
-    unsigned long long kib = 0;
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
-    FILE *f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "Pss: %llu", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kib;
 }
 
 static double machine_cpu(void)

@@ -9,10 +9,10 @@
  *     latency NFS:PORT SMB:PORT /SHARE USER SERVERPID [PART...]     a part: ack, handover, parked, locks; none: all.
  * The password is in CONCORD_BENCH_PASSWORD. */
 #include "bench.h"
+#include "process.h"
 #include "tools/torture/nlm.h"
 #include "tools/torture/smb.h"
 #include <stdio.h>
-#include <time.h>
 
 enum { TIMES = 1000, BATCH = 100, PARKED = 10000, LINES = 40, LOCKS = 100000, BYTES = 4096 };
 enum { ROUNDS = 9, CALLS = 1000, DEPTH = 25 /* of pairs under way; CALLS is a multiple */ };
@@ -68,11 +68,10 @@ static void report_wait(const char *what, struct figures *f)
 
 static double server_cpu_us(void)
 {
-    clockid_t clock;
-    struct timespec t;
-    if (clock_getcpuclockid(server, &clock) != 0 || clock_gettime(clock, &t) < 0)
+    double seconds = process_cpu(server);
+    if (!seconds)
         torture_fail("the server's CPU time cannot be read");
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+    return seconds * 1e6;
 }
 
 /* --- Files and clients. */
@@ -320,29 +319,12 @@ static struct smb leaser; /* holds, and answers nothing */
 
 static bool all_broken(void *arg)
 {
-    size_t n = 0;
-    for (const struct list *l = leaser.breaks.next; l != &leaser.breaks; l = l->next)
-        n++;
-    return n >= *(size_t *)arg;
-}
-
-static uint64_t pss_kib(void)
-{
-    char path[64], line[256];
-    unsigned long long kib = 0;
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", server);
-    FILE *f = fopen(path, "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "Pss: %llu", &kib) == 1)
-            break;
-    if (f)
-        fclose(f);
-    return kib;
+    return list_count(&leaser.breaks) >= *(size_t *)arg;
 }
 
 static void park_all(size_t leases)
 {
-    uint64_t before = pss_kib();
+    uint64_t before = process_pss(server);
     for (unsigned i = 0; i < leases; i++) {
         char name[32];
         uint8_t key[16];
@@ -360,7 +342,7 @@ static void park_all(size_t leases)
         torture_fail("not every lease is broken");
     wire_idle(&wire, 300);
     printf("parked: %d requests behind %zu leases, %.1f KiB of the server's memory each\n", PARKED, leases,
-           (double)(pss_kib() - before) / PARKED);
+           (double)(process_pss(server) - before) / PARKED);
 }
 
 static void beside_parked(void)
